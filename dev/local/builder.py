@@ -1,0 +1,78 @@
+"""A builder and the people around it, as clients of the suite's HTTP interfaces; for demo, bench and tests."""
+
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from contracts.terms import ProcessType, Stage
+from local.suite import Suite
+
+USCC = "91210281MA0ABC123K"
+BUILDER = {"uscc": USCC, "name": "瓦房店市示例建设有限公司"}
+FORM = {"contact_name": "王工", "contact_phone": "0411-85600000", "summary": "示例住宅小区一期", "floor_area": 48000.0}
+
+
+def scan(text: str) -> bytes:
+    """Return a small PDF-like scan whose content is `text`."""
+    return b"%PDF-1.7\n% " + text.encode() + b"\n%%EOF\n"
+
+
+class People:
+    """Calls the suite as platform, builder, window, officer or supervisor."""
+
+    def __init__(self, suite: Suite, uscc: str = USCC) -> None:
+        self.suite = suite
+        self.uscc = uscc
+        self.http = httpx.Client(timeout=30)
+
+    def header(self, role: str, key: str | None = None, **claims: str) -> dict[str, str]:
+        token = self.suite.mint(role, claims.pop("name", role), **claims)
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or f"key-{uuid4().hex}"}
+
+    def builder(self, key: str | None = None) -> dict[str, str]:
+        return self.header("builder", key, uscc=self.uscc)
+
+    def push(self, code: str, process_type: ProcessType, jurisdiction: str = "210281") -> httpx.Response:
+        """Push a project as the 多规合一 platform does."""
+        body = {
+            "name": f"项目 {code}",
+            "process_type": process_type.value,
+            "jurisdiction": jurisdiction,
+            "builder": {**BUILDER, "uscc": self.uscc},
+        }
+        return self.http.put(f"{self.suite.url('intake')}/projects/{code}", json=body, headers=self.header("platform"))
+
+    def upload(self, content: bytes, kind: str = "application/pdf") -> dict[str, Any]:
+        headers = {**self.builder(), "Content-Type": kind}
+        answer = self.http.post(f"{self.suite.url('intake')}/materials", content=content, headers=headers)
+        answer.raise_for_status()
+        return answer.json()
+
+    def materials(self, process_type: ProcessType, stage: Stage) -> list[dict[str, str]]:
+        """Upload what a stage needs, and return the set."""
+        needed = self.suite.city.catalogue.to_submit(stage, process_type)
+        return [
+            {"code": one.code, "name": f"{one.name}.pdf", "sha256": self.upload(scan(one.name))["sha256"]} for one in needed
+        ]
+
+    def declare(
+        self, code: str, stage: Stage, materials: list[dict[str, str]], *, key: str | None = None, **more: Any
+    ) -> httpx.Response:
+        """Declare a stage."""
+        body = {"form": FORM, "materials": materials, "truthful": True, **more}
+        url = f"{self.suite.url('intake')}/projects/{code}/stages/{stage.value}/applications"
+        return self.http.post(url, json=body, headers=self.builder(key))
+
+    def progress(self, application_id: str) -> dict[str, Any]:
+        url = f"{self.suite.url('intake')}/applications/{application_id}"
+        return self.http.get(url, headers=self.builder()).json()
+
+    def supervise(self, path: str, jurisdiction: str = "210200") -> Any:
+        headers = self.header("supervisor", jurisdiction=jurisdiction)
+        return self.http.get(f"{self.suite.url('supervision')}{path}", headers=headers).json()
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

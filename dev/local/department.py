@@ -1,0 +1,115 @@
+"""A department's own system, as small as it can be: it consumes its items topic and reports on its reports topic.
+
+It speaks nothing but Kafka, as a real one would; the demo, the bench and the tests run it as a process of its own:
+`python -m local.department BOOTSTRAP JURISDICTION DEPARTMENT [DEPARTMENT …]`.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from chassis.outbox import send_all
+from contracts import topics
+from contracts.codes import DepartmentCode, JurisdictionCode
+from contracts.department import ItemReport
+from contracts.dispatcher import ItemDispatched
+from contracts.envelope import Event, derived_id, encode, decode
+from contracts.parts import Actor, Special
+from contracts.terms import ItemKind, ItemStep, Outcome
+
+ROUTINE = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
+Answers = Callable[[Event], Sequence[ItemReport]]
+
+
+def report(
+    item: ItemDispatched,
+    step: ItemStep,
+    *,
+    outcome: Outcome | None = None,
+    opinion: str = "",
+    special: Special | None = None,
+    repeat: int = 0,
+) -> ItemReport:
+    """Return a report of one step of `item` by the department's officer."""
+    return ItemReport(
+        event_id=derived_id("report", item.item_id, step.value, repeat),
+        causation_id=item.event_id,
+        occurred_at=datetime.now(UTC),
+        project_code=item.project_code,
+        item_id=item.item_id,
+        item_code=item.item_code,
+        department=item.department,
+        jurisdiction=item.jurisdiction,
+        step=step,
+        actor=Actor(holder=f"{item.department}经办人", certificate=f"CA-{item.jurisdiction}-{item.department}"),
+        outcome=outcome,
+        opinion=opinion,
+        special=special,
+    )
+
+
+def routine(event: Event) -> list[ItemReport]:
+    """Accept, review, approve and conclude every item at once: the job that the bench measures."""
+    if not isinstance(event, ItemDispatched):
+        return []
+    opinion = "无意见" if event.kind is ItemKind.CONSULT else "符合要求，准予"
+    return [
+        report(event, step, **({"outcome": Outcome.GRANTED, "opinion": opinion} if step is ItemStep.CONCLUDE else {}))
+        for step in ROUTINE
+    ]
+
+
+async def serve(
+    bootstrap: str, jurisdiction: str, departments: Iterable[str], answers: Answers, stop: asyncio.Event
+) -> None:
+    """Consume the items of `departments` and report what `answers` says, until `stop`."""
+    place = JurisdictionCode(jurisdiction)
+    reading = {t.name: t for t in (topics.department_items(place, DepartmentCode(code)) for code in departments)}
+    consumer: Any = AIOKafkaConsumer(
+        *reading, bootstrap_servers=bootstrap, group_id=f"department-{'-'.join(sorted(reading))}"[:200],
+        auto_offset_reset="earliest", enable_auto_commit=True,
+    )
+    producer: Any = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000)
+    await consumer.start()
+    await producer.start()
+    try:
+        while not stop.is_set():
+            fetched = await consumer.getmany(timeout_ms=200, max_records=500)
+            reports = [
+                encode(one, topics.department_reports(one.jurisdiction, one.department).name, "department")
+                for tp, records in fetched.items()
+                for record in records
+                for one in answers(_event(record, reading[tp.topic]))
+            ]
+            if reports:
+                await send_all(producer, reports)
+    finally:
+        await consumer.stop()
+        await producer.stop()
+
+
+def _event(record: Any, topic: topics.Topic) -> Event:
+    event = decode(record.value, record.headers, record.key, topic.known)
+    assert event is not None
+    return event
+
+
+async def _main(bootstrap: str, jurisdiction: str, departments: Sequence[str]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(bootstrap, jurisdiction, departments, routine, stop)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        import uvloop
+
+        uvloop.run(_main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,31 @@
+"""The one table of processes: what runs, on which port, and what each waits for; compose and Kubernetes repeat it."""
+
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One service as a process."""
+
+    name: str
+    package: str
+    waits_for: tuple[str, ...]
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", self.package)
+
+
+BASICS: Final = ("kafka", "postgres", "topics", "migrations")
+PROCESSES: Final = (
+    Process("intake", "intake", BASICS, (("PACE_MS", "50"),)),
+    Process("dispatcher", "dispatcher", BASICS),
+    Process("department-worker", "department_worker", BASICS),
+    Process("timer", "timer", BASICS, (("PACE_MS", "100"),)),
+    Process("signing", "signing", (*BASICS, "token")),
+    Process("supervision", "supervision", BASICS, (("PACE_MS", "100"),)),
+)
+"""PACE_MS: who can wait reads fewer, fuller batches."""

@@ -1,0 +1,263 @@
+"""The whole suite on this machine: real Kafka, real PostgreSQL, a token, and the six services as processes.
+
+`./run up`, the demo, the bench and the tests all use this one. Parts that the environment names are not started.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from chassis.catalogue import load
+from contracts.codes import JurisdictionCode
+from contracts.topics import TOPICS, Topic, department_topics
+from local import children, ports
+from local.callers import Callers
+from local.kafka import Kafka, create_topics
+from local.postgres import Postgres, create_databases
+from local.processes import PROCESSES, Process
+from local.tokens import Token, prepare
+from local.trouble import Trouble
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CATALOGUE: Final = ROOT / "catalogue" / "dalian"
+READY_SECONDS: Final = 40.0
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "OTEL_EXPORTER_OTLP_ENDPOINT", "LOG_LEVEL")
+
+
+class Child:
+    """One process of the suite: it can be killed, stopped, and started again."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, url: str = "") -> None:
+        self.name = name
+        self.url = url
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self.process is None else self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        self.process = children.start(self._command, self.log, self._environment, folder=ROOT)
+
+    def stop(self) -> None:
+        children.stop(self.process)
+
+    def kill(self) -> None:
+        children.kill(self.process)
+
+    def signal(self, number: int) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Return when the service may be given work. Raises Trouble with the end of its log."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not self.alive:
+                raise Trouble(f"{self.name} ended at once:\n{children.tail(self.log)}")
+            if self.url and is_ready(self.url):
+                return
+            time.sleep(0.05)
+        raise Trouble(f"{self.name} was not ready within {seconds:.0f} s:\n{children.tail(self.log)}")
+
+
+def is_ready(url: str) -> bool:
+    """Whether the service at `url` may be given work."""
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+class Suite:
+    """Everything that runs in `folder`. `jurisdictions` are those whose departments have topics."""
+
+    def __init__(
+        self,
+        folder: Path,
+        numbers: Mapping[str, int] | None = None,
+        jurisdictions: Sequence[str] = ("210200", "210281"),
+        settings: Mapping[str, str] | None = None,
+        processes: Sequence[Process] = PROCESSES,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.folder = folder
+        self.ports = dict(numbers or ports.free())
+        self.jurisdictions = tuple(map(JurisdictionCode, jurisdictions))
+        self.city = load(CATALOGUE)
+        self._settings = dict(settings or {})
+        self._processes = processes
+        self._say = say
+        folder.mkdir(parents=True, exist_ok=True)
+        self.callers = Callers(folder / "keys")
+        self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
+        self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
+        self.children: dict[str, Child] = {}
+        self.token: Token | None = None
+        self.databases: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+
+    # Starting and stopping --------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "Suite":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the basics side by side, then topics and migrations, then all services at once; return when ready."""
+        began = time.monotonic()
+        with ThreadPoolExecutor() as pool:
+            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._prepare_token)]
+            for one in basics:
+                one.result()
+            self.seconds["basics"] = time.monotonic() - began
+            made = [pool.submit(run) for run in (self._make_topics, self._migrate)]
+            for one in made:
+                one.result()
+        self.seconds["topics and migrations"] = time.monotonic() - began
+        self.start_services()
+        self.seconds["all ready"] = time.monotonic() - began
+
+    def start_services(self) -> None:
+        """Start every service at once and wait until all are ready."""
+        began = time.monotonic()
+        for process in self._processes:
+            self.children[process.name] = self._child(process)
+            self.children[process.name].start()
+        for process in self._processes:
+            self.children[process.name].wait_ready()
+        self.seconds["services"] = time.monotonic() - began
+        self._say(f"six services ready after {self.seconds['services']:.1f} s")
+
+    def stop(self) -> None:
+        """Stop everything, the services first and side by side."""
+        running = list(self.children.values())
+        if running:
+            with ThreadPoolExecutor(len(running)) as pool:
+                list(pool.map(Child.stop, running))
+        self.kafka.stop()
+        self.postgres.stop()
+
+    def _start_kafka(self) -> None:
+        if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
+            self.kafka.start()
+            self.kafka.wait_ready()
+            self._say(f"Kafka 4.4 answers on {self.kafka.bootstrap}")
+
+    def _start_postgres(self) -> None:
+        if "DATABASE_URL_ADMIN" not in os.environ:
+            self.postgres.start()
+            self.postgres.wait_ready()
+            self._say(f"PostgreSQL 18 answers on 127.0.0.1:{self.postgres.port}")
+        self.databases = create_databases(self.admin_url, (one.name for one in self._processes), self._secret())
+
+    def _secret(self) -> str:
+        """The part of the services' database passwords that is random, made once per folder."""
+        path = self.folder / "keys" / "databases"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(12))
+        return path.read_text()
+
+    def _prepare_token(self) -> None:
+        if "PKCS11_MODULE" not in os.environ and any(one.name == "signing" for one in self._processes):
+            self.token = prepare(self.folder / "token")
+
+    def _make_topics(self) -> None:
+        create_topics(self.bootstrap, self.topics())
+
+    def topics(self) -> tuple[Topic, ...]:
+        """Every topic of this suite."""
+        pairs = [pair for place in self.jurisdictions for pair in self.city.catalogue.departments_of(place)]
+        return (*TOPICS, *department_topics(pairs))
+
+    def _migrate(self) -> None:
+        packages = [f"{one.package}={self.databases[one.name]}" for one in self._processes]
+        done = subprocess.run([sys.executable, "-m", "chassis.migrate", *packages], cwd=ROOT, capture_output=True)
+        if done.returncode:
+            raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
+
+    # Reaching the parts -----------------------------------------------------------------------------------------
+
+    @property
+    def bootstrap(self) -> str:
+        return os.environ.get("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap)
+
+    @property
+    def admin_url(self) -> str:
+        return os.environ.get("DATABASE_URL_ADMIN") or self.postgres.admin_url
+
+    def url(self, name: str) -> str:
+        """Return where a service listens."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def process(self, name: str) -> Child:
+        return self.children[name]
+
+    def mint(self, role: str, name: str, **claims: str) -> str:
+        """Return a caller token."""
+        return self.callers.mint(role, name, **claims)
+
+    def environment(self, process: Process) -> dict[str, str]:
+        """Return the whole environment of a service's process."""
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        token = {} if self.token is None else self._token_environment(self.token)
+        return {
+            **inherited,
+            "SERVICE_NAME": process.name,
+            "ENVIRONMENT": "development",
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "DATABASE_URL": self.databases[process.name],
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(self.ports[process.name]),
+            "CATALOGUE_PATH": str(CATALOGUE),
+            "IDENTITY_KEY_FILE": str(self.callers.public),
+            "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
+            "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
+            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+            **token,
+            **dict(process.settings),
+            **self._settings,
+        }
+
+    def _token_environment(self, token: Token) -> dict[str, str]:
+        return {
+            "PKCS11_MODULE": str(token.module),
+            "PKCS11_TOKEN_LABEL": token.label,
+            "PKCS11_PIN_FILE": str(token.pin_file),
+            **token.environment,
+        }
+
+    def _child(self, process: Process) -> Child:
+        log = self.folder / "logs" / f"{process.name}.log"
+        return Child(process.name, process.command, self.environment(process), log, self.url(process.name))
+
+    def add_process(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        """Start a process that is not of the suite (a department's own program)."""
+        inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
+        child = Child(name, command, {**inherited, **environment}, self.folder / "logs" / f"{name}.log")
+        self.children[name] = child
+        child.start()
+        return child

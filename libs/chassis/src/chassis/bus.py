@@ -1,0 +1,431 @@
+"""The batch consumer: each effect once, order per key, nothing lost when a process dies anywhere.
+
+FastStream carries subscription and lifecycle. Here a batch of records becomes one transaction: positions, effects and
+outbox together. A record that cannot be understood becomes a dead letter and never costs its neighbours; a record whose
+time has not come, or that breaks its handler, is parked with the later ones of its lane (one topic, one key), while
+every other lane goes on. Trouble with the database pauses the partitions and loses nothing.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chassis import deadletter, metrics, parking, positions
+from chassis.database import TRANSIENT, Database, Work
+from chassis.parking import Held, Lane, Raw, Why
+from chassis.positions import Span
+from chassis.telemetry import batch_span
+from chassis.wallclock import WallClock
+from contracts.envelope import Event, Unreadable, decode, header
+from contracts.topics import Topic
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+    Consumer = AIOKafkaConsumer[bytes | None, bytes | None]
+    Record = ConsumerRecord[bytes | None, bytes | None] | Raw
+
+TRIES_IN_PLACE: Final = 3
+OFFSET_COMMIT_SECONDS: Final = 2.0
+PARKED_TURN_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+AnyHandler = Callable[[Sequence[Any], Work], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[E_co]):
+    """One event as it came: what it says, the record it stood in, and the business instant the broker appended it."""
+
+    event: E_co
+    raw: Raw
+    appended_at: datetime
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context it travelled with, or ''."""
+        return header(self.raw.headers, "traceparent") or ""
+
+
+AnyReceived = Received[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One row of a service's handler table: the topic, and who applies a batch of its events in one unit of work."""
+
+    topic: Topic
+    handler: AnyHandler
+
+
+def hold_back(events: Sequence[Any], work: Work, early: Callable[[Any], bool]) -> list[Any]:
+    """Return the events that may be applied now; park each one that is `early` and the later ones of its lane."""
+    waiting: set[Lane] = set()
+    ready: list[Any] = []
+    for received in events:
+        lane = received.raw.lane
+        if lane in waiting or early(received):
+            waiting.add(lane)
+            work.held.append(Held(received.raw, Why.EARLY))
+        else:
+            ready.append(received)
+    return ready
+
+
+class NotNow(Exception):
+    """A handler cannot go on for a reason that passes by itself (a token pulled out): wait, lose nothing, try again."""
+
+
+class AlreadyRead(Exception):
+    """Another process, or an earlier life of this one, has applied records of this batch."""
+
+
+class HasConsumer(Protocol):
+    """What the bus needs of a FastStream subscriber."""
+
+    consumer: "Consumer | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an early record may wait (seconds), and how many dead letters a minute are believed."""
+
+    park_seconds: float = 600.0
+    dead_letters_per_minute: int = 1000
+
+
+ORDINARY: Final = Limits()
+
+
+class Bus:
+    """Applies what a service listens to."""
+
+    def __init__(self, database: Database, wallclock: WallClock, limits: Limits = ORDINARY) -> None:
+        self._database = database
+        self._handlers: dict[str, AnyHandler] = {}
+        self._order: dict[str, int] = {}
+        self._known: dict[str, Mapping[str, type[Event]]] = {}
+        self._wallclock = wallclock
+        self._limits = limits
+        self._believed = deadletter.Believed(limits.dead_letters_per_minute)
+        self._lanes: dict[Lane, TopicPartition] = {}
+        self._turn = asyncio.Lock()
+        self._committed_at = 0.0
+        self._turned_at = 0.0
+        self._subscriber: HasConsumer | None = None
+        self.assigned = False
+        self.fatal = ""
+
+    def applies(self, listens: Sequence[Listen]) -> None:
+        """Set the handler table."""
+        self._handlers = {listen.topic.name: listen.handler for listen in listens}
+        self._order = {listen.topic.name: place for place, listen in enumerate(listens)}
+        self._known = {listen.topic.name: listen.topic.known for listen in listens}
+
+    def of(self, subscriber: "HasConsumer") -> None:
+        """Say whose consumer this bus steers."""
+        self._subscriber = subscriber
+
+    @property
+    def consumer(self) -> "Consumer | None":
+        """The consumer, once the subscriber has started."""
+        return None if self._subscriber is None else self._subscriber.consumer
+
+    async def is_assigned(self) -> bool:
+        """Whether this process reads its partitions (or is a spare member that has none)."""
+        return self.assigned and not self.fatal
+
+    # Reading ----------------------------------------------------------------------------------------------------
+
+    async def consume(self, records: Sequence["Record"]) -> None:
+        """Apply one batch; returns only when it stands in the database, or when others have applied it."""
+        self._turned_at = time.monotonic()
+        tries = 0
+        pause = 0.05
+        while records:
+            try:
+                async with self._turn:
+                    await self._one_transaction(records, isolate=tries >= TRIES_IN_PLACE)
+                break
+            except AlreadyRead:
+                records = await self._unread(records)
+            except (*TRANSIENT, NotNow, deadletter.TooMany) as trouble:
+                log.warning("bus.waits", trouble=repr(trouble), records=len(records), seconds=pause)
+                await self._pause_and_poll(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Exception as trouble:
+                tries += 1
+                log.error("bus.failed", trouble=repr(trouble), records=len(records), tries=tries, exc_info=trouble)
+                await self._pause_and_poll(min(0.02 * 2**tries, LONGEST_PAUSE_SECONDS))
+        await self._commit_offsets(records)
+
+    async def _one_transaction(self, records: Sequence["Record"], *, isolate: bool) -> None:
+        began = time.perf_counter()
+        with batch_span("process", records):
+            async with self._database.work() as work:
+                if not await positions.advance(work.connection, spans_of(records)):
+                    raise AlreadyRead
+                lanes = await self._apply(records, work, isolate=isolate)
+        self._lanes = lanes
+        metrics.batch_applied(len(records), time.perf_counter() - began)
+
+    async def _apply(self, records: Sequence["Record"], work: Work, *, isolate: bool) -> dict[Lane, TopicPartition]:
+        """Apply what may be applied now; return the lanes that wait afterwards."""
+        direct, diverted = self._divided(records)
+        events = self._understood(direct, work)
+        await self._handle(events, work, isolate=isolate)
+        stirred = self._stirred(events)
+        lanes = dict(self._lanes)
+        if stirred:
+            await self._retry(stirred, [raw for raw in diverted if raw.lane in stirred], work)
+            for lane in stirred:
+                del lanes[lane]
+        work.held.extend(Held(raw, Why.EARLY, "behind") for raw in diverted if raw.lane not in stirred)
+        return await self._park(work, lanes)
+
+    def _divided(self, records: Sequence["Record"]) -> tuple[list[Raw], list[Raw]]:
+        """Tell the records that may go on from those whose lane waits."""
+        raws = [raw_of(record) for record in records]
+        if not self._lanes:
+            return raws, []
+        waiting = [raw for raw in raws if raw.lane in self._lanes]
+        return [raw for raw in raws if raw.lane not in self._lanes], waiting
+
+    def _understood(self, raws: Iterable[Raw], work: Work) -> list[AnyReceived]:
+        events: list[AnyReceived] = []
+        for raw in raws:
+            try:
+                event = decode(raw.value, raw.headers, raw.key, self._known[raw.topic])
+            except Unreadable as trouble:
+                self._believed.one_more()
+                deadletter.say(work, raw, trouble.reason, trouble.detail)
+                continue
+            if event is not None:
+                events.append(Received(event, raw, self._wallclock.business(raw.timestamp)))
+        return events
+
+    async def _handle(self, events: Sequence[AnyReceived], work: Work, *, isolate: bool) -> None:
+        if not isolate:
+            await self._hand_over(events, work)
+            return
+        by_key: defaultdict[str, list[AnyReceived]] = defaultdict(list)
+        for received in events:
+            by_key[received.event.key].append(received)
+        for of_one_key in by_key.values():
+            await self._hand_over_alone(of_one_key, work)
+
+    async def _hand_over(self, events: Sequence[AnyReceived], work: Work) -> None:
+        """Give each topic's events to its handler, in the order of the handler table."""
+        by_topic: defaultdict[str, list[AnyReceived]] = defaultdict(list)
+        for received in events:
+            by_topic[received.raw.topic].append(received)
+        for topic in sorted(by_topic, key=self._order.__getitem__):
+            await self._handlers[topic](by_topic[topic], work)
+
+    async def _hand_over_alone(self, events: Sequence[AnyReceived], work: Work) -> None:
+        """Apply events of one key under a savepoint; what fails is parked and nothing of it stands."""
+        said, held = len(work.said()), len(work.held)
+        try:
+            async with work.connection.transaction():
+                await self._hand_over(events, work)
+        except (*TRANSIENT, NotNow):
+            raise
+        except Exception as trouble:
+            log.error("bus.parked", key=events[0].event.key, events=len(events), trouble=repr(trouble))
+            work.unsay(said)
+            del work.held[held:]
+            work.held.extend(Held(received.raw, Why.FAILED, repr(trouble)) for received in events)
+
+    async def pace(self, seconds: float) -> None:
+        """Wait until `seconds` have passed since the last batch began: who can wait reads fewer, fuller batches."""
+        left = self._turned_at + seconds - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
+
+    # Waiting lanes ----------------------------------------------------------------------------------------------
+
+    def _stirred(self, events: Iterable[AnyReceived]) -> set[Lane]:
+        """The waiting lanes whose key something else has just arrived for."""
+        if not self._lanes:
+            return set()
+        keys = {received.event.key for received in events}
+        return {lane for lane in self._lanes if lane[1] in keys}
+
+    async def _retry(self, lanes: Iterable[Lane], behind: Sequence[Raw], work: Work) -> None:
+        taken = await parking.take(work.connection, lanes)
+        await self._handle(self._understood([*taken, *behind], work), work, isolate=True)
+
+    async def _park(self, work: Work, lanes: dict[Lane, TopicPartition]) -> dict[Lane, TopicPartition]:
+        """Write down what has to wait; what came too early and waited too long becomes a dead letter."""
+        waiting = [held for held in work.held if not self._given_up(held, work)]
+        await parking.put(work.connection, waiting)
+        metrics.parked(len(waiting))
+        return lanes | {held.raw.lane: TopicPartition(held.raw.topic, held.raw.partition) for held in waiting}
+
+    def _given_up(self, held: Held, work: Work) -> bool:
+        first = held.raw.first_at
+        if held.why is not Why.EARLY or held.detail or first is None:
+            return False
+        if (datetime.now(first.tzinfo) - first).total_seconds() < self._limits.park_seconds:
+            return False
+        deadletter.say(work, held.raw, "never-came", "what this record builds on did not come in time")
+        return True
+
+    async def retry_parked(self) -> int:
+        """Try the waiting lanes whose time has come; returns how many were tried."""
+        if not self._lanes:
+            return 0
+        async with self._turn, self._database.work() as work:
+            due = await parking.due(work.connection, self._lanes)
+            if not due:
+                return 0
+            lanes = {lane: tp for lane, tp in self._lanes.items() if lane not in due}
+            await self._retry(due, (), work)
+            lanes = await self._park(work, lanes)
+        self._lanes = lanes
+        return len(due)
+
+    async def keep_retrying(self) -> None:
+        """Try parked lanes for as long as the service lives."""
+        while True:
+            await asyncio.sleep(PARKED_TURN_SECONDS)
+            with contextlib.suppress(*TRANSIENT, NotNow, deadletter.TooMany):
+                await self.retry_parked()
+
+    # Watermarks -------------------------------------------------------------------------------------------------
+
+    async def has_read_to_end(self, topics: Iterable[str], work: Work) -> set[str]:
+        """Return those of `topics` of which this unit of work stands at the end as it is now.
+
+        Whatever the broker appended before this call is then applied. Raises NotNow when Kafka does not answer.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            return set(topics)
+        wanted = set(topics)
+        partitions = [tp for tp in consumer.assignment() if tp.topic in wanted]
+        try:
+            ends = await consumer.end_offsets(partitions)
+        except KafkaError as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        stand = await positions.read(work.connection, partitions)
+        behind = {tp.topic for tp in partitions if stand[tp] < ends[tp]}
+        return {tp.topic for tp in partitions} - behind
+
+    # Positions --------------------------------------------------------------------------------------------------
+
+    async def take_over(self, assigned: Sequence[TopicPartition]) -> None:
+        """Begin to read `assigned` where this service's own database stands.
+
+        The fetcher does not wait for this callback: the partitions are paused before the first await, or records from
+        the wrong offset would be delivered meanwhile.
+        """
+        consumer = self.consumer
+        assert consumer is not None
+        consumer.pause(*assigned)
+        pause = 0.05
+        while not self.fatal:
+            try:
+                await self._seek(consumer, assigned)
+                break
+            except (*TRANSIENT, KafkaError) as trouble:
+                log.warning("bus.positions_wait", trouble=repr(trouble), seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        if not self.fatal:
+            consumer.resume(*assigned)
+            self.assigned = True
+
+    async def _seek(self, consumer: "Consumer", assigned: Sequence[TopicPartition]) -> None:
+        beginning = await consumer.beginning_offsets(assigned)
+        end = await consumer.end_offsets(assigned)
+        async with self._database.pool.acquire() as connection:
+            stand: dict[TopicPartition, int] = await positions.read(connection, assigned)  # pyright: ignore[reportArgumentType]
+            lanes = await parking.lanes_of(connection, assigned)  # pyright: ignore[reportArgumentType]
+        self.fatal = positions.stale(stand, beginning, end)
+        if self.fatal:
+            log.critical("bus.stopped", reason=self.fatal)
+            return
+        for tp, position in stand.items():
+            consumer.seek(tp, max(position, beginning[tp]))
+        async with self._turn:
+            self._lanes = lanes
+
+    async def _unread(self, records: Sequence["Record"]) -> list["Record"]:
+        """Return the records that the database has not applied yet."""
+        try:
+            async with self._database.pool.acquire() as connection:
+                partitions = {TopicPartition(record.topic, record.partition) for record in records}
+                stand = await positions.read(connection, partitions)  # pyright: ignore[reportArgumentType]
+        except TRANSIENT:
+            await self._pause_and_poll(0.1)
+            return list(records)
+        unread = [r for r in records if r.offset >= stand[TopicPartition(r.topic, r.partition)]]
+        log.info("bus.already_read", records=len(records) - len(unread))
+        return unread
+
+    async def _pause_and_poll(self, seconds: float) -> None:
+        """Wait with the partitions paused, polling on, so that the group does not believe this member dead."""
+        consumer = self.consumer
+        if consumer is None:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(KafkaError):
+            paused = consumer.assignment()
+            consumer.pause(*paused)
+            await consumer.getmany(timeout_ms=int(seconds * 1000))
+            consumer.resume(*(paused & consumer.assignment()))
+
+    async def _commit_offsets(self, records: Sequence["Record"]) -> None:
+        """Tell Kafka now and then how far this service is: for lag tools only, so its failure costs nothing."""
+        now = time.monotonic()
+        if self.consumer is None or not records or now - self._committed_at < OFFSET_COMMIT_SECONDS:
+            return
+        self._committed_at = now
+        with contextlib.suppress(KafkaError):
+            await self.consumer.commit({span.partition: span.next for span in spans_of(records)})
+
+
+class TakesOver(ConsumerRebalanceListener):
+    """Tells the bus when partitions come and go."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._bus.assigned = False
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._bus.take_over(sorted(assigned))
+
+
+def raw_of(record: "Record") -> Raw:
+    """Return a record as plain data that can be parked, buried and replayed."""
+    if isinstance(record, Raw):
+        return record
+    return Raw(
+        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+    )
+
+
+def spans_of(records: Iterable["Record"]) -> list[Span]:
+    """Return what each partition of a batch covers."""
+    first: dict[TopicPartition, int] = {}
+    last: dict[TopicPartition, int] = {}
+    for record in records:
+        tp = TopicPartition(record.topic, record.partition)
+        first.setdefault(tp, record.offset)
+        last[tp] = record.offset
+    return [Span(tp, first[tp], last[tp] + 1) for tp in sorted(first)]

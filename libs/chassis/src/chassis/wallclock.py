@@ -1,0 +1,83 @@
+"""What time it is, asked in one place and handed in everywhere else.
+
+For a demonstration business time can run compressed: an affine map of real time, so a broker's append time converts
+exactly and every process agrees.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from chassis.settings import Settings
+
+
+class WallClock(Protocol):
+    """Business time as UTC instants."""
+
+    def now(self) -> datetime: ...
+
+    def business(self, epoch_ms: int) -> datetime:
+        """Return the business instant of a real instant in epoch milliseconds."""
+        ...
+
+    def seconds_until(self, at: datetime) -> float:
+        """Return how many real seconds pass until the business instant `at` (negative when it has passed)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RealClock:
+    """Business time is real time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def business(self, epoch_ms: int) -> datetime:
+        return _from_ms(epoch_ms)
+
+    def seconds_until(self, at: datetime) -> float:
+        return (at - datetime.now(UTC)).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class AffineClock:
+    """Business time runs `factor` times as fast as real time, from `business_epoch` at `real_epoch` on."""
+
+    real_epoch: datetime
+    business_epoch: datetime
+    factor: float
+
+    def now(self) -> datetime:
+        return self._of(datetime.now(UTC))
+
+    def business(self, epoch_ms: int) -> datetime:
+        return self._of(_from_ms(epoch_ms))
+
+    def seconds_until(self, at: datetime) -> float:
+        return (at - self.now()).total_seconds() / self.factor
+
+    def _of(self, real: datetime) -> datetime:
+        return self.business_epoch + (real - self.real_epoch) * self.factor
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _from_ms(epoch_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=epoch_ms)
+
+
+def wallclock_from(settings: Settings) -> WallClock:
+    """Return the clock that WALLCLOCK names. Raises ValueError when it is not understood."""
+    return parsed(settings.wallclock)
+
+
+def parsed(text: str) -> WallClock:
+    """Return the clock of `text`: '' or `affine:<real iso>,<business iso>,<factor>`."""
+    if not text:
+        return RealClock()
+    kind, _, rest = text.partition(":")
+    real, business, factor = rest.split(",")
+    if kind != "affine":
+        raise ValueError(f"WALLCLOCK must be empty or affine:…, not {kind}")
+    return AffineClock(datetime.fromisoformat(real), datetime.fromisoformat(business), float(factor))

@@ -1,0 +1,161 @@
+"""What a department worker says: every step of every item with its version, and the seals it asks for."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.codes import CreditCode, ItemCode, Sha256
+from contracts.envelope import Instant, Line, Text, Version
+from contracts.parts import AboutItem, Actor, Policies, ProjectEvent, Special
+from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome
+
+
+class ItemStepped(AboutItem):
+    """What every step of an item carries: `version` counts 1, 2, 3 … per item, `at` is the platform's receipt."""
+
+    version: Version
+    at: Instant
+    actor: Actor
+    policies: Policies
+
+
+class ItemReceived(ItemStepped):
+    """收件: the item stands on the department's desk; the acceptance clock starts."""
+
+    applied_at: Instant
+    kind: ItemKind
+    limit_days: Annotated[int, Field(ge=1, le=366)]
+    on_expiry: OnExpiry
+    builder: CreditCode
+
+
+class ItemAccepted(ItemStepped):
+    """受理: the item's clock starts (Art. 13)."""
+
+    kind: ItemKind
+    limit_days: Annotated[int, Field(ge=1, le=366)]
+    on_expiry: OnExpiry
+
+
+class ItemNotAccepted(ItemStepped):
+    """不予受理."""
+
+    opinion: Text
+
+
+class CorrectionRequested(ItemStepped):
+    """补正: one-time notice; before acceptance it stops the acceptance clock, after it pauses the item (Art. 13)."""
+
+    before_acceptance: bool
+    opinion: Text
+
+
+class CorrectionEnded(ItemStepped):
+    """The supplement came: the clock runs again, or the item is received anew (Art. 13)."""
+
+    before_acceptance: bool
+
+
+class SpecialStarted(ItemStepped):
+    """特别程序 begins: the clock is paused (Art. 13)."""
+
+    special: Special
+
+
+class SpecialEnded(ItemStepped):
+    """特别程序 ended: the clock runs again."""
+
+
+class ItemReviewed(ItemStepped):
+    """审核."""
+
+    opinion: Text = ""
+
+
+class ItemApproved(ItemStepped):
+    """批准."""
+
+    opinion: Text = ""
+
+
+class ItemDecided(ItemStepped):
+    """The decision reached the platform at `at`, in time; its seal is asked for and holds the expiry (Art. 10, 14)."""
+
+    outcome: Outcome
+    opinion: Text
+    seal_request_id: UUID
+
+
+class SealFailed(ItemStepped):
+    """The seal on a decision was rejected: the item stands before its decision again."""
+
+    seal_request_id: UUID
+    opinion: Text
+
+
+class ItemConcluded(ItemStepped):
+    """办结(含签章): the conclusion instant `at` is the receipt of the decision (Art. 10, 13)."""
+
+    outcome: Outcome
+    opinion: Text
+    document: Sha256 | None = None
+
+
+class ItemReturned(ItemStepped):
+    """退回: this attempt's clock ends for good, the stage pauses (Art. 13)."""
+
+    opinion: Text
+
+
+class ItemRecalled(ItemStepped):
+    """到期自动收回: the department stayed silent to the due instant (Art. 14)."""
+
+    outcome: Outcome
+    due_at: Instant
+
+
+class ItemTakenBack(ItemStepped):
+    """撤件: the builder withdrew the item."""
+
+    opinion: Text
+
+
+class LateOpinionRecorded(AboutItem):
+    """An act came after the due instant: refused, and kept (Art. 14). `version` is the item's, unchanged."""
+
+    version: Version
+    at: Instant
+    due_at: Instant
+    step: ItemStep
+    outcome: Outcome | None
+    opinion: Text
+    actor: Actor
+
+
+class ItemActRefused(AboutItem):
+    """An act was refused; `code` names the situation, `message` says it in Chinese, `article` is the law's reason.
+
+    `version` is the item's, unchanged.
+    """
+
+    version: Annotated[int, Field(ge=0)]
+    at: Instant
+    step: ItemStep
+    state: ItemState
+    code: Line
+    message: Text
+    article: Line | None
+    actor: Actor
+
+
+class SealRequested(ProjectEvent):
+    """A registered document waits for its seal; `request_id` makes it idempotent (Art. 10, 16)."""
+
+    request_id: UUID
+    item_id: UUID
+    item_code: ItemCode
+    document_kind: DocumentKind
+    digest: Sha256
+    seal: Line
+    actor: Actor

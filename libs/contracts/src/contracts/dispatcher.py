@@ -1,0 +1,94 @@
+"""What the dispatcher says: the stage as a process, and each department's items."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.codes import CreditCode, ItemCode, JurisdictionCode
+from contracts.envelope import Instant, Line, Said, Text, Version
+from contracts.parts import AboutItem, AboutStage, Actor, DispatchedItem, MaterialRef, Policies
+from contracts.terms import ItemKind, ItemState, OnExpiry, Outcome, ProcessType, StageResult, Submission
+
+
+class StageDispatched(AboutStage):
+    """A stage application was split by item (Art. 9); the window notice tells what to bring where.
+
+    `limit_days` is the stage's limit in working days. Items with `after` wait for others of the same stage.
+    """
+
+    version: Version
+    applied_at: Instant
+    jurisdiction: JurisdictionCode
+    process_type: ProcessType
+    limit_days: Annotated[int, Field(ge=0, le=366)]
+    items: tuple[DispatchedItem, ...]
+    window: Line
+    originals: tuple[Line, ...]
+    policies: Policies
+
+
+class ItemNotDispatched(AboutItem):
+    """A predecessor closed without a grant, so this item never starts (it does not hold the stage)."""
+
+    version: Version
+    because_of: ItemCode
+
+
+class StageAccepted(AboutStage):
+    """The stage's clock starts: its first item was accepted at `accepted_at` (Art. 13)."""
+
+    version: Version
+    accepted_at: Instant
+    limit_days: Annotated[int, Field(ge=0, le=366)]
+    jurisdiction: JurisdictionCode
+
+
+class ItemResult(Said):
+    """How one item stood when its stage concluded; `opinion` is fed back to the builder (Art. 15)."""
+
+    item_id: UUID
+    item_code: ItemCode
+    state: ItemState
+    outcome: Outcome | None
+    opinion: Text = ""
+
+
+class StageConcluded(AboutStage):
+    """The last open item of the stage ended at `concluded_at` (Art. 13, 15)."""
+
+    version: Version
+    concluded_at: Instant
+    result: StageResult
+    items: tuple[ItemResult, ...]
+
+
+class ItemDispatched(AboutItem):
+    """A department is given an item: what, for whom, with which materials, in how many working days (Art. 9)."""
+
+    applied_at: Instant
+    name: Line
+    kind: ItemKind
+    limit_days: Annotated[int, Field(ge=1, le=366)]
+    on_expiry: OnExpiry
+    submission: Submission
+    project_name: Line
+    builder: CreditCode
+    materials: tuple[MaterialRef, ...]
+    policies: Policies
+
+
+class ItemSupplemented(AboutItem):
+    """The builder answered a correction of this item; `submitted_at` ends the pause (Art. 13)."""
+
+    submitted_at: Instant
+    materials: tuple[MaterialRef, ...]
+    explanation: Text
+
+
+class ItemWithdrawn(AboutItem):
+    """The builder withdrew this item, confirmed where confirmation is due."""
+
+    withdrawn_at: Instant
+    reason: Line
+    actor: Actor

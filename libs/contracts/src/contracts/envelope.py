@@ -1,0 +1,166 @@
+"""One envelope for everything said on the bus: CloudEvents 1.0 in binary mode.
+
+The attributes travel as Kafka headers, the value is plain JSON in UTF-8 with Chinese legible. Writers forbid unknown
+fields, readers ignore them. A signature covers the raw bytes as received: keep them, never serialise anew to verify.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from contracts.codes import ProjectCode
+
+NAMESPACE = UUID("6c0f1f0e-7f57-5a2c-9a53-0a1780201812")
+"""The namespace of all derived ids; changing it would change the identity of every event ever said."""
+
+SCHEMA_BASE = "https://lianshen.dalian.example/schemas/v1/"
+MAX_VALUE_BYTES = 512 * 1024
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def _legible(text: str) -> str:
+    if _UNSAFE.search(text):
+        raise ValueError("文字中含有不可见的控制字符或残缺字符")
+    return text
+
+
+def _to_utc(at: datetime) -> datetime:
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An aware instant, always UTC in memory and on the wire."""
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)]
+"""One line of text that a person reads: at most 200 characters, no control characters, no broken surrogates."""
+Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_legible)]
+"""A passage of text that a person reads: at most 4000 characters."""
+Version = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=0, le=3660)]
+
+
+class Said(BaseModel):
+    """Anything that is said: immutable, no unknown fields, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Event(Said):
+    """What every event carries.
+
+    `event_id` is derived from cause and content wherever the event follows from another one, so a repeat is the same
+    event. `causation_id` is the event (or request) that led to it. `occurred_at` is a UTC instant.
+    """
+
+    event_id: UUID
+    causation_id: UUID
+    occurred_at: Instant
+
+    KEY_FIELD: ClassVar[str] = "project_code"
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: what this event's order is kept by."""
+        return str(getattr(self, self.KEY_FIELD))
+
+
+class ProjectEvent(Event):
+    """An event in the story of one project."""
+
+    project_code: ProjectCode
+
+
+def derived_id(*parts: object) -> UUID:
+    """Return the id that follows from `parts` (UUIDv5): the same parts give the same id, on every machine."""
+    return uuid5(NAMESPACE, "\x1f".join(map(str, parts)))
+
+
+class Unreadable(ValueError):
+    """A message that cannot be understood; `reason` is a stable word, `detail` tells an operator where it broke."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One message ready to be sent: where to, by which key, with which headers and bytes."""
+
+    topic: str
+    key: str
+    headers: tuple[tuple[str, str], ...]
+    value: str
+
+
+def encode(event: Event, topic: str, source: str, traceparent: str = "") -> Encoded:
+    """Return `event` as a CloudEvents message in binary mode for `topic`."""
+    name = type(event).__name__
+    headers = (
+        ("ce_specversion", "1.0"),
+        ("ce_id", str(event.event_id)),
+        ("ce_type", name),
+        ("ce_source", source),
+        ("ce_subject", event.key),
+        ("ce_time", event.occurred_at.isoformat()),
+        ("ce_dataschema", f"{SCHEMA_BASE}{name}.json"),
+        ("content-type", "application/json"),
+    )
+    traced = (*headers, ("traceparent", traceparent)) if traceparent else headers
+    return Encoded(topic, event.key, traced, event.model_dump_json())
+
+
+def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
+    """Return the last header called `name` as text, or None."""
+    found = None
+    for key, value in headers:
+        if key == name:
+            found = value
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def decode(
+    value: bytes | None, headers: Iterable[tuple[str, bytes]], key: bytes | None, known: Mapping[str, type[Event]]
+) -> Event | None:
+    """Return the event in a record, or None when its type is none of the reader's business.
+
+    `known` maps every type that may stand on the topic to its model. Raises Unreadable when the record lacks its
+    headers, names a type the topic does not carry, is oversized, is not JSON, breaks its schema, or stands under a key
+    or id that its content contradicts.
+    """
+    kind = header(headers, "ce_type")
+    if kind is None:
+        raise Unreadable("missing-header", "ce_type")
+    model = known.get(kind)
+    if model is None:
+        raise Unreadable("unknown-type", kind[:100])
+    if value is None or len(value) > MAX_VALUE_BYTES:
+        raise Unreadable("no-value" if value is None else "oversized", f"{0 if value is None else len(value)} bytes")
+    event = _parse(model, value)
+    _hold_to_envelope(event, key, header(headers, "ce_id"))
+    return event
+
+
+def _parse(model: type[Event], value: bytes) -> Event:
+    try:
+        return model.model_validate_json(value, extra="ignore")
+    except ValidationError as error:
+        raise Unreadable("wrong-schema", _first_complaint(error)) from None
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
+
+
+def _hold_to_envelope(event: Event, key: bytes | None, event_id: str | None) -> None:
+    if key is None or key.decode("utf-8", "replace") != event.key:
+        raise Unreadable("wrong-key", f"{key!r} is not {event.key}"[:200])
+    if event_id != str(event.event_id):
+        raise Unreadable("wrong-id", f"ce_id {event_id} is not {event.event_id}"[:200])

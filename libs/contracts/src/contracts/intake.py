@@ -1,0 +1,118 @@
+"""What intake says: projects, stage applications and what the window and the builder do to them, notices."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.codes import CreditCode, ItemCode, JurisdictionCode, ProjectCode
+from contracts.envelope import Event, Line, ProjectEvent, Said, Text, Version
+from contracts.parts import AboutStage, Actor, Builder, MaterialRef, Policies
+from contracts.terms import NoticeKind, ProcessType, Stage, Submission
+
+
+class ProjectRegistered(ProjectEvent):
+    """The 多规合一 platform pushed a project (Art. 4)."""
+
+    version: Version
+    name: Line
+    process_type: ProcessType
+    jurisdiction: JurisdictionCode
+    builder: Builder
+
+
+class ProjectAmended(ProjectRegistered):
+    """The 多规合一 platform pushed a change of a project it had pushed before."""
+
+
+class StageForm(Said):
+    """一张申请表单 (Art. 8): areas in square metres, investment in 万元."""
+
+    contact_name: Line
+    contact_phone: Annotated[str, Field(pattern=r"^[0-9+\- ]{5,20}$")]
+    summary: Text
+    land_area: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+    floor_area: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+    investment: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+
+
+class StageApplied(AboutStage):
+    """A builder declared one stage: one form, one set of materials, truthfulness stated (Art. 7, 8)."""
+
+    version: Version
+    project_name: Line
+    process_type: ProcessType
+    jurisdiction: JurisdictionCode
+    builder: Builder
+    submission: Submission
+    form: StageForm
+    materials: tuple[MaterialRef, ...]
+    policies: Policies
+    actor: Actor
+
+
+class ItemReapplied(AboutStage):
+    """An item that was not accepted, returned, withdrawn or refused is declared again, by item (Art. 7)."""
+
+    version: Version
+    item_code: ItemCode
+    former_item_id: UUID
+    form: StageForm
+    materials: tuple[MaterialRef, ...]
+    actor: Actor
+
+
+class SupplementSubmitted(AboutStage):
+    """The builder answered a correction notice; its submission ends the pause (Art. 13)."""
+
+    version: Version
+    item_id: UUID
+    item_code: ItemCode
+    materials: tuple[MaterialRef, ...]
+    explanation: Text = ""
+    actor: Actor
+
+
+class WithdrawalRequested(AboutStage):
+    """The builder asks to withdraw an item; `confirmed` once the window confirmed or handling had not begun."""
+
+    version: Version
+    item_id: UUID
+    item_code: ItemCode
+    reason: Line
+    confirmed: bool
+    actor: Actor
+
+
+class ApplicationReceived(AboutStage):
+    """收件: the window received the stage application's originals (Art. 10)."""
+
+    version: Version
+    window: Line
+    actor: Actor
+
+
+class ResultIssued(AboutStage):
+    """发件: the window handed a result out (Art. 10)."""
+
+    version: Version
+    item_id: UUID
+    item_code: ItemCode
+    recipient: Line
+    actor: Actor
+
+
+class NoticeSent(Event):
+    """The builder is told (Art. 9, 15); for SMS and other gateways too."""
+
+    KEY_FIELD: ClassVar[str] = "builder"
+
+    project_code: ProjectCode
+    application_id: UUID
+    stage: Stage
+    builder: CreditCode
+    kind: NoticeKind
+    title: Line
+    body: Text
+    article: Line
+    item_code: ItemCode | None = None

@@ -1,0 +1,94 @@
+"""Pieces that several speakers' events are made of."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, Sha256
+from contracts.envelope import Line, ProjectEvent, Said, Version
+from contracts.terms import ItemKind, OnExpiry, PauseReason, SpecialKind, Stage
+
+Serial = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
+"""A certificate's serial number, or the name of a broker principal."""
+
+
+class Actor(Said):
+    """Who did it: the holder's name and the serial of the certificate that proved it (Art. 19, 20)."""
+
+    holder: Line
+    certificate: Serial
+
+
+class MaterialRef(Said):
+    """A material by its content: code of the dictionary, SHA-256 of the bytes, name and size in bytes."""
+
+    code: MaterialCode
+    sha256: Sha256
+    name: Line
+    size: Annotated[int, Field(ge=1)]
+
+
+class Builder(Said):
+    """建设单位."""
+
+    uscc: CreditCode
+    name: Line
+
+
+class Special(Said):
+    """特别程序: kind, reason and, where one is set, its own due day (it never ends by itself)."""
+
+    kind: SpecialKind
+    reason: Line
+    due_on: date | None = None
+
+
+class Policies(Said):
+    """The versions a stage application was admitted under; running cases keep theirs."""
+
+    catalogue_version: Line
+    policy_version: Line
+
+
+class DispatchedItem(Said):
+    """One item of a stage, as the catalogue has it for this project's type (`limit_days` in working days)."""
+
+    item_id: UUID
+    item_code: ItemCode
+    name: Line
+    attempt: Version
+    department: DepartmentCode
+    jurisdiction: JurisdictionCode
+    kind: ItemKind
+    limit_days: Annotated[int, Field(ge=1, le=366)]
+    on_expiry: OnExpiry
+    optional: bool = False
+    after: tuple[ItemCode, ...] = ()
+
+
+class AboutStage(ProjectEvent):
+    """An event about one stage application."""
+
+    application_id: UUID
+    stage: Stage
+
+
+class AboutItem(AboutStage):
+    """An event about one attempt of one item."""
+
+    item_id: UUID
+    item_code: ItemCode
+    attempt: Version
+    department: DepartmentCode
+    jurisdiction: JurisdictionCode
+
+
+class PauseKey(Said):
+    """One member of the set of reasons for which a stage's clock stands still."""
+
+    item_id: UUID
+    reason: PauseReason
+
+

@@ -1,0 +1,492 @@
+"""The state machine of one attempt of one item (Art. 7, 10, 13, 14): decide first, act after.
+
+`advance` takes the item, what somebody did, and the calendar, and returns the item as it then stands with the events
+that say so; or it raises the Refusal that the law gives, and nothing has changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from contracts import department_worker as said
+from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
+from contracts.envelope import derived_id
+from contracts.parts import Actor, Special
+from contracts.parts import Policies as Versions
+from contracts.terms import (
+    ClockEnd,
+    ItemKind,
+    ItemState,
+    ItemStep,
+    OnExpiry,
+    Outcome,
+    PauseReason,
+    Stage,
+)
+from procedure import clock as clocks
+from procedure.calendar import Calendar
+from procedure.clock import Clock, Due
+from procedure.policies import DEFAULT, Policies
+from procedure.refusals import Refusal
+
+S = ItemState
+T = ItemStep
+
+
+class StepOutOfOrder(Refusal):
+    """事项当前处于“{state}”，不能执行“{step}”；应按 受理—审核—批准—办结 的流程办理"""
+
+    article = "第十条"
+
+
+class ItemNotReceivedYet(Refusal):
+    """综合窗口尚未收件，不能办理该事项"""
+
+    article = "第十条"
+
+
+class ItemAlreadyEnded(Refusal):
+    """该事项已经结束（{state}），不能再办理"""
+
+    article = "第十条"
+
+
+class ItemPaused(Refusal):
+    """该事项正在补正或特别程序中，计时暂停，不能作出决定"""
+
+    article = "第十三条"
+
+
+class OpinionMissing(Refusal):
+    """须写明意见或理由"""
+
+    article = "第十五条"
+    status = 422
+
+
+class OutcomeMissing(Refusal):
+    """办结须写明结果：准予、容缺准予或不予批准"""
+
+    article = "第十条"
+    status = 422
+
+
+class SpecialMissing(Refusal):
+    """特别程序须写明种类和理由"""
+
+    article = "第十三条"
+    status = 422
+
+
+class CorrectionAlreadyTold(Refusal):
+    """补正应一次性告知，该事项的补正次数已用完"""
+
+    article = "第十三条"
+
+
+class TooLateToPause(Refusal):
+    """办理时限已到，不能再暂停计时"""
+
+    article = "第十三条"
+
+
+class TooLate(Refusal):
+    """办理时限已于 {due_at} 届满，逾期意见不再采纳，已记录在案"""
+
+    article = "第十四条"
+
+
+class NotExpired(Refusal):
+    """该事项尚未到期，不能自动收回"""
+
+    article = "第十四条"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision that waits for its seal: received at `at`, in time."""
+
+    outcome: Outcome
+    opinion: str
+    at: datetime
+    request_id: UUID
+    actor: Actor
+    before: ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One attempt of one item, as far as the law needs to know it."""
+
+    item_id: UUID
+    project_code: ProjectCode
+    application_id: UUID
+    stage: Stage
+    item_code: ItemCode
+    attempt: int
+    department: DepartmentCode
+    jurisdiction: JurisdictionCode
+    kind: ItemKind
+    limit_days: int
+    on_expiry: OnExpiry
+    builder: CreditCode
+    versions: Versions
+    applied_at: datetime
+    state: ItemState = S.DRAFT
+    version: int = 0
+    clock: Clock | None = None
+    before_pause: ItemState | None = None
+    corrections: int = 0
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody did: `at` is the platform's receipt (API, or the broker's append time), never the sender's time."""
+
+    step: ItemStep
+    actor: Actor
+    at: datetime
+    causation_id: UUID
+    outcome: Outcome | None = None
+    opinion: str = ""
+    special: Special | None = None
+    document: Sha256 | None = None
+
+
+Happened = said.ItemStepped | said.LateOpinionRecorded
+
+HANDLING: Final = (S.ACCEPTED, S.REVIEWING, S.APPROVING)
+"""受理, 审核, 批准: the item's clock runs."""
+STANDING_STILL: Final = (S.CORRECTION, S.SPECIAL)
+TERMINAL: Final = (S.NOT_ACCEPTED, S.CONCLUDED, S.RETURNED, S.AUTO_RECALLED, S.WITHDRAWN, S.REVOKED, S.NOT_DISPATCHED)
+
+TRANSITIONS: Final[Mapping[tuple[ItemState, ItemStep], ItemState]] = {
+    # 收件 (Art. 10)
+    (S.DRAFT, T.RECEIVE): S.RECEIVED,
+    # 受理, 不予受理, 受理前补正 (Art. 10, 7)
+    (S.RECEIVED, T.ACCEPT): S.ACCEPTED,
+    (S.RECEIVED, T.NOT_ACCEPT): S.NOT_ACCEPTED,
+    (S.RECEIVED, T.START_CORRECTION): S.CORRECTION_PRE,
+    (S.CORRECTION_PRE, T.SUPPLEMENT): S.RECEIVED,
+    # 审核, 批准 (Art. 10)
+    (S.ACCEPTED, T.REVIEW): S.REVIEWING,
+    (S.REVIEWING, T.APPROVE): S.APPROVING,
+    # 办结(含签章) (Art. 10, 16)
+    (S.APPROVING, T.CONCLUDE): S.SEALING,
+    (S.SEALING, T.SEAL): S.CONCLUDED,
+    (S.SEALING, T.REJECT_SEAL): S.APPROVING,
+    # 补正 (Art. 13)
+    (S.ACCEPTED, T.START_CORRECTION): S.CORRECTION,
+    (S.REVIEWING, T.START_CORRECTION): S.CORRECTION,
+    (S.APPROVING, T.START_CORRECTION): S.CORRECTION,
+    (S.SPECIAL, T.START_CORRECTION): S.CORRECTION,
+    (S.CORRECTION, T.SUPPLEMENT): S.ACCEPTED,
+    # 特别程序 (Art. 13)
+    (S.ACCEPTED, T.START_SPECIAL): S.SPECIAL,
+    (S.REVIEWING, T.START_SPECIAL): S.SPECIAL,
+    (S.APPROVING, T.START_SPECIAL): S.SPECIAL,
+    (S.CORRECTION, T.START_SPECIAL): S.CORRECTION,
+    (S.SPECIAL, T.END_SPECIAL): S.ACCEPTED,
+    (S.CORRECTION, T.END_SPECIAL): S.CORRECTION,
+    # 退回 (Art. 13)
+    (S.ACCEPTED, T.RETURN): S.RETURNED,
+    (S.REVIEWING, T.RETURN): S.RETURNED,
+    (S.APPROVING, T.RETURN): S.RETURNED,
+    (S.CORRECTION, T.RETURN): S.RETURNED,
+    (S.SPECIAL, T.RETURN): S.RETURNED,
+    # 到期自动收回 (Art. 14)
+    (S.ACCEPTED, T.RECALL): S.AUTO_RECALLED,
+    (S.REVIEWING, T.RECALL): S.AUTO_RECALLED,
+    (S.APPROVING, T.RECALL): S.AUTO_RECALLED,
+    # 撤件
+    (S.DRAFT, T.WITHDRAW): S.WITHDRAWN,
+    (S.RECEIVED, T.WITHDRAW): S.WITHDRAWN,
+    (S.CORRECTION_PRE, T.WITHDRAW): S.WITHDRAWN,
+    (S.ACCEPTED, T.WITHDRAW): S.WITHDRAWN,
+    (S.REVIEWING, T.WITHDRAW): S.WITHDRAWN,
+    (S.APPROVING, T.WITHDRAW): S.WITHDRAWN,
+    (S.CORRECTION, T.WITHDRAW): S.WITHDRAWN,
+    (S.SPECIAL, T.WITHDRAW): S.WITHDRAWN,
+    (S.RETURNED, T.WITHDRAW): S.WITHDRAWN,
+}
+"""The whole of it; the state after the last pause ends is the one before it (R7), whatever the row says."""
+
+OPINION_REQUIRED: Final = (T.NOT_ACCEPT, T.START_CORRECTION, T.RETURN)
+"""Steps that mean nothing without a reason (Art. 7, 13, 15)."""
+OUTCOMES: Final = (Outcome.GRANTED, Outcome.GRANTED_DEFERRED, Outcome.REFUSED)
+BY_THE_PLATFORM: Final = (T.SEAL, T.REJECT_SEAL, T.RECALL)
+"""Steps that follow from the platform's own facts, so the due instant does not judge them again."""
+
+
+def expires(item: Item, calendar: Calendar, policies: Policies = DEFAULT) -> Due | None:
+    """Return when the item's running clock expires; None while none runs."""
+    return None if item.clock is None else clocks.due(item.clock, calendar, item.jurisdiction, policies)
+
+
+def advance(
+    item: Item, act: Act, calendar: Calendar, policies: Policies = DEFAULT, *, sealed: bool = True
+) -> tuple[Item, tuple[Happened, ...]]:
+    """Return the item after `act`, and what happened. Raises Refusal when the law says no; nothing has changed then.
+
+    An act received after the due instant returns the item unchanged with LateOpinionRecorded (Art. 14). With `sealed`
+    False a decision concludes at once.
+    """
+    target = _target(item, act)
+    due = expires(item, calendar, policies) if item.clock is not None else None
+    if act.step not in BY_THE_PLATFORM and clocks.is_late(act.at, due):
+        assert due is not None
+        return item, (_late(item, act, due),)
+    _hold_to_form(item, act, policies)
+    return _STEPS[act.step](item, act, target, _Setting(calendar, policies, due, sealed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    calendar: Calendar
+    policies: Policies
+    due: Due | None
+    sealed: bool
+
+
+def _target(item: Item, act: Act) -> ItemState:
+    found = TRANSITIONS.get((item.state, act.step))
+    if found is not None:
+        return found
+    if item.state in TERMINAL:
+        raise ItemAlreadyEnded(state=item.state.value, step=act.step.value)
+    if item.state is S.DRAFT:
+        raise ItemNotReceivedYet
+    if item.state in STANDING_STILL and act.step in (T.REVIEW, T.APPROVE, T.CONCLUDE):
+        raise ItemPaused
+    raise StepOutOfOrder(state=item.state.value, step=act.step.value)
+
+
+def _hold_to_form(item: Item, act: Act, policies: Policies) -> None:
+    """Refuse an act that lacks what its step needs."""
+    refused = act.step is T.CONCLUDE and act.outcome is Outcome.REFUSED
+    if (act.step in OPINION_REQUIRED or refused) and not act.opinion.strip():
+        raise OpinionMissing
+    if act.step is T.CONCLUDE and act.outcome not in OUTCOMES:
+        raise OutcomeMissing
+    if act.step is T.START_SPECIAL and act.special is None:
+        raise SpecialMissing
+    told = act.step is T.START_CORRECTION and item.state is not S.RECEIVED
+    if told and item.corrections >= policies.max_corrections:
+        raise CorrectionAlreadyTold
+
+
+def _common(item: Item, act: Act, name: str) -> dict[str, Any]:
+    version = item.version + 1
+    return {
+        "event_id": derived_id(item.item_id, version, name),
+        "causation_id": act.causation_id,
+        "occurred_at": act.at,
+        "project_code": item.project_code,
+        "application_id": item.application_id,
+        "stage": item.stage,
+        "item_id": item.item_id,
+        "item_code": item.item_code,
+        "attempt": item.attempt,
+        "department": item.department,
+        "jurisdiction": item.jurisdiction,
+        "version": version,
+        "at": act.at,
+        "actor": act.actor,
+        "policies": item.versions,
+    }
+
+
+def _step(item: Item, act: Act, target: ItemState, kind: type[said.ItemStepped], /, **more: Any) -> tuple[Item, Any]:
+    """Return the item one version on in `target`, and the event of `kind` that says so."""
+    return replace(item, state=target, version=item.version + 1), kind(**_common(item, act, kind.__name__), **more)
+
+
+def _late(item: Item, act: Act, due: Due) -> said.LateOpinionRecorded:
+    common = _common(item, act, f"late:{act.causation_id}")
+    del common["policies"]
+    common["version"] = item.version
+    return said.LateOpinionRecorded(
+        **common, due_at=due.at, step=act.step, outcome=act.outcome, opinion=act.opinion
+    )
+
+
+def _receive(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemReceived, applied_at=item.applied_at, builder=item.builder, **_limit(item))
+    return after, (event,)
+
+
+def _limit(item: Item) -> dict[str, Any]:
+    return {"kind": item.kind, "limit_days": item.limit_days, "on_expiry": item.on_expiry}
+
+
+def _accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemAccepted, **_limit(item))
+    return replace(after, clock=Clock(item.limit_days, act.at)), (event,)
+
+
+def _not_accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemNotAccepted, opinion=act.opinion)
+    return after, (event,)
+
+
+def _review(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemReviewed, opinion=act.opinion)
+    return after, (event,)
+
+
+def _approve(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemApproved, opinion=act.opinion)
+    return after, (event,)
+
+
+def _start_correction(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    early = item.state is S.RECEIVED
+    after, event = _step(
+        item, act, target, said.CorrectionRequested, before_acceptance=early, opinion=act.opinion
+    )
+    if not early:
+        after = replace(_paused(item, after, PauseReason.CORRECTION, act, setting), corrections=item.corrections + 1)
+    return after, (event,)
+
+
+def _supplement(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    early = item.state is S.CORRECTION_PRE
+    after, event = _step(item, act, target, said.CorrectionEnded, before_acceptance=early)
+    return (after if early else _resumed(item, after, PauseReason.CORRECTION, act)), (event,)
+
+
+def _start_special(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    if (PauseReason.SPECIAL, _KEY) in _of(item.clock).reasons:
+        raise StepOutOfOrder(state=S.SPECIAL.value, step=act.step.value)
+    after, event = _step(item, act, target, said.SpecialStarted, special=act.special)
+    return _paused(item, after, PauseReason.SPECIAL, act, setting), (event,)
+
+
+def _end_special(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    if (PauseReason.SPECIAL, _KEY) not in _of(item.clock).reasons:
+        raise StepOutOfOrder(state=item.state.value, step=act.step.value)
+    after, event = _step(item, act, target, said.SpecialEnded)
+    return _resumed(item, after, PauseReason.SPECIAL, act), (event,)
+
+
+_KEY: Final = ""
+
+
+def _paused(before: Item, after: Item, reason: PauseReason, act: Act, setting: _Setting) -> Item:
+    """Stand still for one more reason; a pause needs a working day left and an instant before the due one (R6)."""
+    held = _of(before.clock)
+    left = clocks.remaining_days(held, act.at, setting.calendar, before.jurisdiction, setting.policies)
+    if left < 1 or (setting.due is not None and act.at >= setting.due.at):
+        raise TooLateToPause
+    resting = before.before_pause or before.state
+    return replace(after, clock=clocks.pause(held, reason, _KEY, act.at), before_pause=resting)
+
+
+def _resumed(before: Item, after: Item, reason: PauseReason, act: Act) -> Item:
+    """Take one reason away; the state before the first pause comes back when none is left (R7)."""
+    clock = clocks.resume(_of(before.clock), reason, _KEY, act.at)
+    left = {kind for kind, _ in clock.reasons}
+    if left:
+        state = S.CORRECTION if PauseReason.CORRECTION in left else S.SPECIAL
+        return replace(after, clock=clock, state=state)
+    return replace(after, clock=clock, state=before.before_pause or S.ACCEPTED, before_pause=None)
+
+
+def _conclude(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    assert act.outcome is not None
+    if not setting.sealed:
+        after, event = _step(item, act, S.CONCLUDED, said.ItemConcluded, outcome=act.outcome, opinion=act.opinion)
+        return _ended(after, ClockEnd.CONCLUDED, act.at, act.outcome), (event,)
+    request_id = seal_request_id(item)
+    after, event = _step(
+        item, act, target, said.ItemDecided, outcome=act.outcome, opinion=act.opinion, seal_request_id=request_id
+    )
+    decision = Decision(act.outcome, act.opinion, act.at, request_id, act.actor, item.state)
+    return replace(after, decision=decision), (event,)
+
+
+def seal_request_id(item: Item) -> UUID:
+    """Return the id under which the item's next decision asks for its seal."""
+    return derived_id("seal", item.item_id, item.version + 1)
+
+
+def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    decision = item.decision
+    assert decision is not None
+    concluded = replace(act, at=decision.at, actor=decision.actor)
+    after, event = _step(
+        item,
+        concluded,
+        target,
+        said.ItemConcluded,
+        outcome=decision.outcome,
+        opinion=decision.opinion,
+        document=act.document,
+    )
+    return _ended(replace(after, decision=None), ClockEnd.CONCLUDED, decision.at, decision.outcome), (event,)
+
+
+def _reject_seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    decision = item.decision
+    assert decision is not None
+    after, event = _step(
+        item, act, target, said.SealFailed, seal_request_id=decision.request_id, opinion=act.opinion
+    )
+    return replace(after, decision=None), (event,)
+
+
+def _return(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemReturned, opinion=act.opinion)
+    return _ended(after, ClockEnd.RETURNED, act.at, None), (event,)
+
+
+def _recall(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    due = setting.due
+    if due is None or act.at < due.at:
+        raise NotExpired
+    outcome = outcome_of_silence(item.on_expiry)
+    after, event = _step(item, act, target, said.ItemRecalled, outcome=outcome, due_at=due.at)
+    return _ended(after, ClockEnd.RECALLED, due.at, outcome), (event,)
+
+
+def outcome_of_silence(on_expiry: OnExpiry) -> Outcome:
+    """Return what silence to the due instant means: no objection for a consultation, no opinion else (Art. 14)."""
+    return Outcome.DEEMED_NO_OPINION if on_expiry is OnExpiry.DEEM_NO_OBJECTION else Outcome.EXPIRED_NO_OPINION
+
+
+def _withdraw(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemTakenBack, opinion=act.opinion)
+    return _ended(after, ClockEnd.WITHDRAWN, act.at, None), (event,)
+
+
+def _ended(item: Item, end: ClockEnd, at: datetime, outcome: Outcome | None) -> Item:
+    clock = None if item.clock is None else clocks.stop(item.clock, end, at)
+    return replace(item, clock=clock, outcome=outcome, before_pause=None)
+
+
+def _of(clock: Clock | None) -> Clock:
+    assert clock is not None
+    return clock
+
+
+_STEPS: Final = {
+    T.RECEIVE: _receive,
+    T.ACCEPT: _accept,
+    T.NOT_ACCEPT: _not_accept,
+    T.START_CORRECTION: _start_correction,
+    T.SUPPLEMENT: _supplement,
+    T.REVIEW: _review,
+    T.APPROVE: _approve,
+    T.CONCLUDE: _conclude,
+    T.RETURN: _return,
+    T.START_SPECIAL: _start_special,
+    T.END_SPECIAL: _end_special,
+    T.WITHDRAW: _withdraw,
+    T.SEAL: _seal,
+    T.REJECT_SEAL: _reject_seal,
+    T.RECALL: _recall,
+}

@@ -1,0 +1,29 @@
+"""The department worker's settings."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from chassis import settings
+from contracts.codes import DepartmentCode, JurisdictionCode
+from procedure.catalogue import Catalogue
+
+
+class Settings(settings.Settings):
+    """Which departments this process hosts, and whether decisions are sealed."""
+
+    worker_departments: Annotated[str, Field(description="Departments hosted: 210281.GHJ,210281.JW or 210281.*")]
+    seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = True
+
+
+def departments(text: str, catalogue: Catalogue) -> list[tuple[JurisdictionCode, DepartmentCode]]:
+    """Return the departments that `text` names. Raises ValueError for one that the catalogue does not know."""
+    chosen: list[tuple[JurisdictionCode, DepartmentCode]] = []
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        place, _, code = word.rpartition(".")
+        known = catalogue.departments_of(JurisdictionCode(place))
+        found = [pair for pair in known if code in ("*", pair[1])]
+        if not found and code != "*":
+            raise ValueError(f"WORKER_DEPARTMENTS: {word} has no items in the catalogue")
+        chosen.extend(found)
+    return sorted(set(chosen))

@@ -1,0 +1,20 @@
+"""Wires the dispatcher's rooms."""
+
+from chassis.bus import Listen
+from chassis.catalogue import load
+from chassis.service import Service
+from contracts import topics
+from dispatcher.handlers import Handlers
+from dispatcher.settings import Settings
+
+
+def create(settings: Settings) -> Service:
+    """Return the dispatcher, ready to run."""
+    service = Service("Lianshen dispatcher", settings)
+    handlers = Handlers(load(settings.catalogue_path).catalogue)
+    service.listens(
+        Listen(topics.APPLICATIONS, handlers.on_applications),
+        Listen(topics.ITEMS, handlers.on_items),
+    )
+    service.speaks(topics.STAGES)
+    return service

@@ -1,0 +1,159 @@
+"""The dispatcher's SQL: stage applications as processes, read and written a batch at a time."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from chassis.database import Work
+from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
+from contracts.parts import MaterialRef, Policies
+from contracts.terms import ItemState, Outcome, ProcessType, Stage, Submission
+from dispatcher.domain import ItemLine, StageProcess
+
+_LOAD = """
+    SELECT p.*, l.lines FROM processes p
+    JOIN LATERAL (
+        SELECT json_agg(json_build_array(item_code, item_id, attempt, department, jurisdiction, after, optional, state,
+                                         outcome, opinion, dispatched, version) ORDER BY item_code)::text AS lines
+        FROM lines WHERE lines.application_id = p.application_id) l ON true
+    WHERE p.application_id = ANY($1::uuid[])
+    ORDER BY p.application_id FOR UPDATE OF p
+"""
+_INSERT = """
+    INSERT INTO processes (application_id, project_code, stage, process_type, jurisdiction, builder, project_name,
+                           submission, materials, policies, applied_at, limit_days, version, accepted_at, concluded_at)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[],
+                         $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::int[], $13::int[],
+                         $14::timestamptz[], $15::timestamptz[])
+"""
+_INSERT_LINES = """
+    INSERT INTO lines (application_id, item_code, item_id, attempt, department, jurisdiction, after, optional, state,
+                       outcome, opinion, dispatched, version)
+    SELECT a, c, i, n, d, j, string_to_array(w, ' '), o, s, r, t, x, v
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[],
+                $9::text[], $10::text[], $11::text[], $12::bool[], $13::int[])
+         AS line (a, c, i, n, d, j, w, o, s, r, t, x, v)
+"""
+_UPDATE = """
+    UPDATE processes p SET version = u.v, accepted_at = u.a, concluded_at = u.c, materials = u.m
+    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[]) AS u (id, v, a, c, m)
+    WHERE p.application_id = u.id
+"""
+_UPDATE_LINES = """
+    UPDATE lines l SET item_id = u.i, attempt = u.n, state = u.s, outcome = u.r, opinion = u.t, dispatched = u.x,
+                       version = u.v
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[],
+                $9::int[]) AS u (a, c, i, n, s, r, t, x, v)
+    WHERE l.application_id = u.a AND l.item_code = u.c
+"""
+
+
+async def load(work: Work, application_ids: Collection[UUID]) -> dict[UUID, StageProcess]:
+    """Return the processes that exist among `application_ids`, locked for this unit of work."""
+    rows = await work.fetch(_LOAD, list(application_ids))
+    return {row["application_id"]: _process(row) for row in rows}
+
+
+async def add(work: Work, processes: Collection[StageProcess]) -> None:
+    """Keep new processes with all their lines."""
+    if not processes:
+        return
+    await work.execute(_INSERT, *_columns(_whole(process) for process in processes))
+    lines = [(process.application_id, line) for process in processes for line in process.lines.values()]
+    await work.execute(_INSERT_LINES, *_columns(_whole_line(*pair) for pair in lines))
+
+
+async def update(work: Work, processes: Collection[StageProcess]) -> None:
+    """Keep what changed of known processes."""
+    if not processes:
+        return
+    await work.execute(_UPDATE, *_columns(_changing(process) for process in processes))
+    lines = [(p.application_id, p.lines[code]) for p in processes for code in sorted(p.changed)]
+    if lines:
+        await work.execute(_UPDATE_LINES, *_columns(_changing_line(*pair) for pair in lines))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _whole(p: StageProcess) -> tuple[Any, ...]:
+    facts = (p.application_id, p.project_code, p.stage.value, p.process_type.value, p.jurisdiction, p.builder)
+    declared = (p.project_name, p.submission.value, _materials_text(p), p.policies.model_dump_json(), p.applied_at)
+    return (*facts, *declared, p.limit_days, p.version, p.accepted_at, p.concluded_at)
+
+
+def _whole_line(application_id: UUID, line: ItemLine) -> tuple[Any, ...]:
+    place = (line.department, line.jurisdiction, " ".join(line.after), line.optional)
+    state = (line.state.value, line.outcome, line.opinion, line.dispatched, line.version)
+    return (application_id, line.item_code, line.item_id, line.attempt, *place, *state)
+
+
+def _changing(p: StageProcess) -> tuple[Any, ...]:
+    return p.application_id, p.version, p.accepted_at, p.concluded_at, _materials_text(p)
+
+
+def _changing_line(application_id: UUID, line: ItemLine) -> tuple[Any, ...]:
+    state = (line.state.value, line.outcome, line.opinion, line.dispatched, line.version)
+    return (application_id, line.item_code, line.item_id, line.attempt, *state)
+
+
+def _materials_text(process: StageProcess) -> str:
+    rows = [[m.code, m.sha256, m.name, m.size] for m in process.materials]
+    return orjson.dumps(rows, default=str).decode()
+
+
+def _process(row: asyncpg.Record) -> StageProcess:
+    materials = [MaterialRef(code=c, sha256=s, name=n, size=z) for c, s, n, z in orjson.loads(row["materials"])]
+    lines = [_line(*cells) for cells in orjson.loads(row["lines"])]
+    return StageProcess(
+        application_id=row["application_id"],
+        project_code=ProjectCode(row["project_code"]),
+        stage=Stage(row["stage"]),
+        process_type=ProcessType(row["process_type"]),
+        jurisdiction=JurisdictionCode(row["jurisdiction"]),
+        builder=CreditCode(row["builder"]),
+        project_name=row["project_name"],
+        submission=Submission(row["submission"]),
+        materials=tuple(materials),
+        policies=Policies.model_validate_json(row["policies"]),
+        applied_at=row["applied_at"],
+        limit_days=row["limit_days"],
+        lines={line.item_code: line for line in lines},
+        version=row["version"],
+        accepted_at=row["accepted_at"],
+        concluded_at=row["concluded_at"],
+    )
+
+
+def _line(
+    code: str,
+    item_id: str,
+    attempt: int,
+    department: str,
+    jurisdiction: str,
+    after: list[str],
+    optional: bool,
+    state: str,
+    outcome: str | None,
+    opinion: str,
+    dispatched: bool,
+    version: int,
+) -> ItemLine:
+    return ItemLine(
+        ItemCode(code),
+        UUID(item_id),
+        attempt,
+        DepartmentCode(department),
+        JurisdictionCode(jurisdiction),
+        tuple(map(ItemCode, after)),
+        optional,
+        ItemState(state),
+        None if outcome is None else Outcome(outcome),
+        opinion,
+        dispatched,
+        version,
+    )

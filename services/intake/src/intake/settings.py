@@ -1,0 +1,13 @@
+"""Intake's settings."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from chassis import settings
+
+
+class Settings(settings.Settings):
+    """Where materials are kept."""
+
+    materials_url: Annotated[str, Field(description="Where materials are kept: file:///folder or s3://bucket/prefix")]

@@ -1,0 +1,1 @@
+"""Signing: seals made inside the token (Art. 10, 14, 16)."""

@@ -1,0 +1,1 @@
+"""Supervision: consumes everything; overview, lights, timelines, urges (Art. 21, 22)."""

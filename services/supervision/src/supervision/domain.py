@@ -1,0 +1,129 @@
+"""What supervision alone decides: how events become the rows that leaders and supervisors look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.department_worker import CorrectionRequested, ItemStepped
+from contracts.dispatcher import StageDispatched
+from contracts.parts import DispatchedItem
+from contracts.terms import ItemState, Light
+from contracts.timer import (
+    ClockPaused,
+    ClockResumed,
+    ClockStarted,
+    ClockStepped,
+    ClockStopped,
+    DueChanged,
+    LightChanged,
+)
+
+RUNNING_STATES: Final[Mapping[str, ItemState]] = {
+    "ItemReceived": ItemState.RECEIVED,
+    "ItemAccepted": ItemState.ACCEPTED,
+    "ItemNotAccepted": ItemState.NOT_ACCEPTED,
+    "CorrectionEnded": ItemState.ACCEPTED,
+    "SpecialStarted": ItemState.SPECIAL,
+    "SpecialEnded": ItemState.ACCEPTED,
+    "ItemReviewed": ItemState.REVIEWING,
+    "ItemApproved": ItemState.APPROVING,
+    "ItemDecided": ItemState.SEALING,
+    "SealFailed": ItemState.APPROVING,
+    "ItemConcluded": ItemState.CONCLUDED,
+    "ItemReturned": ItemState.RETURNED,
+    "ItemRecalled": ItemState.AUTO_RECALLED,
+    "ItemTakenBack": ItemState.WITHDRAWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """One attempt of one item, as supervision shows it."""
+
+    item_id: UUID
+    project_code: str
+    application_id: UUID
+    stage: int
+    item_code: str
+    attempt: int
+    department: str
+    jurisdiction: str
+    state: str
+    outcome: str | None
+    version: int
+    light: str | None
+    due_at: datetime | None
+    clock_generation: int
+    limit_days: int
+
+
+def dispatched(event: StageDispatched, item: DispatchedItem) -> ItemRow:
+    """Return the row of an item that a stage was split into."""
+    return ItemRow(
+        item.item_id,
+        event.project_code,
+        event.application_id,
+        event.stage.value,
+        item.item_code,
+        item.attempt,
+        item.department,
+        item.jurisdiction,
+        ItemState.DRAFT.value,
+        None,
+        0,
+        None,
+        None,
+        0,
+        item.limit_days,
+    )
+
+
+def opened(step: ItemStepped) -> ItemRow:
+    """Return the row of an attempt that is met for the first time (declared again by item)."""
+    return ItemRow(
+        step.item_id,
+        step.project_code,
+        step.application_id,
+        step.stage.value,
+        step.item_code,
+        step.attempt,
+        step.department,
+        step.jurisdiction,
+        ItemState.DRAFT.value,
+        None,
+        0,
+        None,
+        None,
+        0,
+        getattr(step, "limit_days", 0),
+    )
+
+
+def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
+    """Return the row after a step; a repeat changes nothing."""
+    if step.version <= row.version:
+        return row
+    if isinstance(step, CorrectionRequested):
+        state = ItemState.CORRECTION_PRE if step.before_acceptance else ItemState.CORRECTION
+    else:
+        state = RUNNING_STATES[type(step).__name__]
+    outcome = getattr(step, "outcome", None)
+    return replace(row, version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)
+
+
+def clocked(row: ItemRow, step: ClockStepped) -> ItemRow:
+    """Return the row after a step of its clock; a repeat changes nothing."""
+    if step.generation <= row.clock_generation:
+        return row
+    row = replace(row, clock_generation=step.generation)
+    if isinstance(step, ClockStopped):
+        return replace(row, due_at=None, light=None)
+    if isinstance(step, ClockPaused):
+        return replace(row, due_at=None, light=Light.GREY.value)
+    if isinstance(step, (ClockStarted, ClockResumed)):
+        return replace(row, due_at=step.due_at, light=Light.GREEN.value)
+    if isinstance(step, DueChanged):
+        return replace(row, due_at=step.due_at)
+    return replace(row, light=step.light.value) if isinstance(step, LightChanged) else row

@@ -1,0 +1,1 @@
+"""The timer: every clock of the suite (Art. 13, 14, 22)."""
