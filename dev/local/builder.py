@@ -1,14 +1,16 @@
 """A builder and the people around it, as clients of the suite's HTTP interfaces; for demo, bench and tests."""
 
-import hashlib
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
-
 from contracts.terms import ProcessType, Stage
+
 from local.suite import Suite
 
+T = TypeVar("T")
 USCC = "91210281MA0ABC123K"
 BUILDER = {"uscc": USCC, "name": "瓦房店市示例建设有限公司"}
 FORM = {"contact_name": "王工", "contact_phone": "0411-85600000", "summary": "示例住宅小区一期", "floor_area": 48000.0}
@@ -25,7 +27,7 @@ class People:
     def __init__(self, suite: Suite, uscc: str = USCC) -> None:
         self.suite = suite
         self.uscc = uscc
-        self.http = httpx.Client(timeout=30)
+        self.http = suite.http
 
     def header(self, role: str, key: str | None = None, **claims: str) -> dict[str, str]:
         token = self.suite.mint(role, claims.pop("name", role), **claims)
@@ -54,7 +56,8 @@ class People:
         """Upload what a stage needs, and return the set."""
         needed = self.suite.city.catalogue.to_submit(stage, process_type)
         return [
-            {"code": one.code, "name": f"{one.name}.pdf", "sha256": self.upload(scan(one.name))["sha256"]} for one in needed
+            {"code": one.code, "name": f"{one.name}.pdf", "sha256": self.upload(scan(one.name))["sha256"]}
+            for one in needed
         ]
 
     def declare(
@@ -69,10 +72,24 @@ class People:
         url = f"{self.suite.url('intake')}/applications/{application_id}"
         return self.http.get(url, headers=self.builder()).json()
 
+    def notices(self) -> list[dict[str, Any]]:
+        return self.http.get(f"{self.suite.url('intake')}/notices", headers=self.builder()).json()
+
+    def inquiry(self, code: str) -> dict[str, Any]:
+        return self.http.get(f"{self.suite.url('intake')}/projects/{code}/inquiry", headers=self.builder()).json()
+
     def supervise(self, path: str, jurisdiction: str = "210200") -> Any:
         headers = self.header("supervisor", jurisdiction=jurisdiction)
         return self.http.get(f"{self.suite.url('supervision')}{path}", headers=headers).json()
 
 
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def eventually(ask: Callable[[], T], holds: Callable[[T], bool], seconds: float = 30.0) -> T:
+    """Return what `ask` answers once it `holds`. Raises AssertionError with the last answer when it never does."""
+    until = time.monotonic() + seconds
+    while True:
+        told = ask()
+        if holds(told):
+            return told
+        if time.monotonic() > until:
+            raise AssertionError(f"still not so after {seconds:.0f} s: {told!r}"[:4000])
+        time.sleep(0.05)

@@ -36,4 +36,6 @@ class Callers:
         now = int(time.time())
         proof = {"certificate": f"DEV-{role}-{crc32(name.encode()):08X}", **claims}
         payload = {"sub": f"{role}:{name}", "name": name, "role": role, **proof}
-        return jwt.encode({**payload, "aud": "lianshen", "iat": now, "exp": now + seconds}, self._key, algorithm="EdDSA")
+        return jwt.encode(
+            {**payload, "aud": "lianshen", "iat": now, "exp": now + seconds}, self._key, algorithm="EdDSA"
+        )

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-
 from chassis.outbox import send_all
 from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.department import ItemReport
 from contracts.dispatcher import ItemDispatched
-from contracts.envelope import Event, derived_id, encode, decode
+from contracts.envelope import Event, decode, derived_id, encode
 from contracts.parts import Actor, Special
 from contracts.terms import ItemKind, ItemStep, Outcome
 
@@ -72,10 +71,15 @@ async def serve(
     place = JurisdictionCode(jurisdiction)
     reading = {t.name: t for t in (topics.department_items(place, DepartmentCode(code)) for code in departments)}
     consumer: Any = AIOKafkaConsumer(
-        *reading, bootstrap_servers=bootstrap, group_id=f"department-{'-'.join(sorted(reading))}"[:200],
-        auto_offset_reset="earliest", enable_auto_commit=True,
+        *reading,
+        bootstrap_servers=bootstrap,
+        group_id=f"department-{'-'.join(sorted(reading))}"[:200],
+        auto_offset_reset="earliest",
+        enable_auto_commit=True,
     )
-    producer: Any = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000)
+    producer: Any = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000
+    )
     await consumer.start()
     await producer.start()
     try:

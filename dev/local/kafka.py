@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.topics import Topic
+
 from local import children
 from local.trouble import Trouble
 
@@ -69,7 +70,9 @@ def _fetch(folder: Path) -> None:
     for jar in [*_resolved(COORDINATE), *(one for one in _resolved(LOGGING) if "slf4j-impl" in one.name)]:
         content = jar.read_bytes()
         if sums.get(jar.name) != hashlib.sha256(content).hexdigest():
-            raise Trouble(f"{jar.name} is not the jar that dev/local/kafka.sha256 names; delete {cache()} and try again")
+            raise Trouble(
+                f"{jar.name} is not the jar that dev/local/kafka.sha256 names; delete {cache()} and try again"
+            )
         (folder / jar.name).write_bytes(content)
     (folder / ".complete").touch()
 

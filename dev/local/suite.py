@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-
 from chassis.catalogue import load
 from contracts.codes import JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
+
 from local import children, ports
 from local.callers import Callers
 from local.kafka import Kafka, create_topics
@@ -29,13 +29,24 @@ from local.trouble import Trouble
 ROOT: Final = Path(__file__).resolve().parents[2]
 CATALOGUE: Final = ROOT / "catalogue" / "dalian"
 READY_SECONDS: Final = 40.0
-INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "OTEL_EXPORTER_OTLP_ENDPOINT", "LOG_LEVEL")
+INHERITED: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PYTHONPATH",
+    "TMPDIR",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "LOG_LEVEL",
+)
 
 
 class Child:
     """One process of the suite: it can be killed, stopped, and started again."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, url: str = "") -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, url: str = ""
+    ) -> None:
         self.name = name
         self.url = url
         self.log = log
@@ -111,6 +122,7 @@ class Suite:
         self.token: Token | None = None
         self.databases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
+        self.http = httpx.Client(timeout=30)
 
     # Starting and stopping --------------------------------------------------------------------------------------
 
@@ -153,6 +165,7 @@ class Suite:
 
     def stop(self) -> None:
         """Stop everything, the services first and side by side."""
+        self.http.close()
         running = list(self.children.values())
         if running:
             with ThreadPoolExecutor(len(running)) as pool:
@@ -192,6 +205,10 @@ class Suite:
         """Every topic of this suite."""
         pairs = [pair for place in self.jurisdictions for pair in self.city.catalogue.departments_of(place)]
         return (*TOPICS, *department_topics(pairs))
+
+    def departments(self) -> dict[str, list[str]]:
+        """Return the departments that have items here, by jurisdiction."""
+        return {place: [code for _, code in self.city.catalogue.departments_of(place)] for place in self.jurisdictions}
 
     def _migrate(self) -> None:
         packages = [f"{one.package}={self.databases[one.name]}" for one in self._processes]

@@ -67,8 +67,14 @@ def _library_path(root: Path) -> str:
 
 
 def _library(root: Path, name: str) -> Path:
-    found = sorted([*root.glob(f"usr/lib/*-linux-*/{name}"), *root.glob(f"usr/lib/softhsm/{name}"),
-                    *root.glob(f"usr/lib/*-linux-*/softhsm/{name}"), *root.glob(f"usr/lib/{name}")])
+    found = sorted(
+        [
+            *root.glob(f"usr/lib/*-linux-*/{name}"),
+            *root.glob(f"usr/lib/softhsm/{name}"),
+            *root.glob(f"usr/lib/*-linux-*/softhsm/{name}"),
+            *root.glob(f"usr/lib/{name}"),
+        ]
+    )
     if not found:
         raise Trouble(f"{name} is missing; install softhsm2 and p11-kit, or set PKCS11_MODULE")
     return found[0]
@@ -88,7 +94,10 @@ def _installed() -> Path:
 def _install_by_apt() -> Path:
     print("installing softhsm2 and p11-kit (apt, once) …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
+    ):
         done = subprocess.run(command, env=environment, capture_output=True)
         if done.returncode:
             raise Trouble(f"{' '.join(command[:3])} failed: {done.stderr.decode().strip()[-300:]}")

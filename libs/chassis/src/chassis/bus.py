@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
+from contracts.envelope import Event, Unreadable, decode, header
+from contracts.topics import Topic
 
 from chassis import deadletter, metrics, parking, positions
 from chassis.database import TRANSIENT, Database, Work
@@ -25,13 +27,11 @@ from chassis.parking import Held, Lane, Raw, Why
 from chassis.positions import Span
 from chassis.telemetry import batch_span
 from chassis.wallclock import WallClock
-from contracts.envelope import Event, Unreadable, decode, header
-from contracts.topics import Topic
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-    Consumer = AIOKafkaConsumer[bytes | None, bytes | None]
+    Consumer = AIOKafkaConsumer
     Record = ConsumerRecord[bytes | None, bytes | None] | Raw
 
 TRIES_IN_PLACE: Final = 3
@@ -404,10 +404,10 @@ class TakesOver(ConsumerRebalanceListener):
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: Any) -> None:
         self._bus.assigned = False
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+    async def on_partitions_assigned(self, assigned: Any) -> None:
         await self._bus.take_over(sorted(assigned))
 
 

@@ -4,25 +4,21 @@ A service decides, writes rows and says events inside one `Work`; either all of 
 """
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 from zlib import crc32
 
 import asyncpg
 import structlog
-
 from contracts.envelope import Encoded, Event, encode
 from contracts.topics import Topic
 
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
-else:
-    Connection = asyncpg.Connection
-    Pool = asyncpg.Pool
+Connection = asyncpg.Connection
+Pool = asyncpg.Pool
 
 log = structlog.get_logger()
 
@@ -184,13 +180,13 @@ class Database:
             return False
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
+    async def reading(self) -> AsyncGenerator[Connection, None]:
         """A connection for queries that change nothing."""
         async with self.pool.acquire() as connection:
             yield connection  # pyright: ignore[reportReturnType]
 
     @asynccontextmanager
-    async def work(self, traceparent: str = "") -> AsyncIterator[Work]:
+    async def work(self, traceparent: str = "") -> AsyncGenerator[Work, None]:
         """One unit of work: commits on a clean exit and hands what was said to the relay; otherwise nothing stands."""
         async with self.pool.acquire() as acquired:
             connection: Connection = acquired  # pyright: ignore[reportAssignmentType]
@@ -222,15 +218,18 @@ class Database:
         return [row["id"] for row in rows]
 
     async def _commit(self, transaction: Any, rows: Sequence[int]) -> None:
-        outbox = self.outbox
         try:
             await transaction.commit()
         except BaseException:
-            for row in rows:
-                outbox and outbox.discard(row)
+            self._settle(rows, committed=False)
             raise
-        for row in rows:
-            outbox and outbox.release(row)
+        self._settle(rows, committed=True)
+
+    def _settle(self, rows: Sequence[int], *, committed: bool) -> None:
+        if self.outbox is not None:
+            settle = self.outbox.release if committed else self.outbox.discard
+            for row in rows:
+                settle(row)
 
 
 async def _keep_session(connection: Any) -> None:
@@ -238,7 +237,5 @@ async def _keep_session(connection: Any) -> None:
 
 
 async def _rolled_back(transaction: Any) -> None:
-    try:
+    with contextlib.suppress(*TRANSIENT):  # the connection is gone then, and the transaction with it
         await transaction.rollback()
-    except TRANSIENT:
-        pass  # the connection is gone, and the transaction with it

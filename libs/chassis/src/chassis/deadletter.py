@@ -6,12 +6,13 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Final
 
-from chassis import metrics
-from chassis.database import Work
-from chassis.parking import Raw
 from contracts import topics
 from contracts.dead_letters import DeadLetter
 from contracts.envelope import derived_id
+
+from chassis import metrics
+from chassis.database import Work
+from chassis.parking import Raw
 
 LARGEST_KEPT: Final = 256 * 1024
 """Bytes of a value that a dead letter keeps; `truncated` says when there were more."""
@@ -56,7 +57,9 @@ def say(work: Work, raw: Raw, reason: str, detail: str) -> None:
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
-            headers=tuple((_printable(name.encode())[:100], _base64(held[:4096])) for name, held in raw.headers[:HEADERS_KEPT]),
+            headers=tuple(
+                (_printable(name.encode())[:100], _base64(held[:4096])) for name, held in raw.headers[:HEADERS_KEPT]
+            ),
             value=None if raw.value is None else _base64(value[:LARGEST_KEPT]),
             truncated=len(value) > LARGEST_KEPT or len(raw.headers) > HEADERS_KEPT,
             reason=reason,

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import orjson
 from fastapi import Header, Request
+from procedure.refusals import Refusal
 
 from chassis.database import Work
-from procedure.refusals import Refusal
 
 
 class IdempotencyKeyReused(Refusal):
@@ -56,7 +56,9 @@ _REMEMBER = "UPDATE idempotency_keys SET status = $3, body = $4 WHERE caller = $
 async def key_of(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> str:
     """Return the request's idempotency key. Raises IdempotencyKeyMissing."""
     given = idempotency_key or ""
-    if not (8 <= len(given) <= 80 and all(letter.isascii() and (letter.isalnum() or letter in "._:-") for letter in given)):
+    if not (
+        8 <= len(given) <= 80 and all(letter.isascii() and (letter.isalnum() or letter in "._:-") for letter in given)
+    ):
         raise IdempotencyKeyMissing
     return given
 

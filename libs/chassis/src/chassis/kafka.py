@@ -19,7 +19,7 @@ from chassis.settings import Settings
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-    Producer = AIOKafkaProducer[bytes, bytes]
+    Producer = AIOKafkaProducer
     Records = tuple[ConsumerRecord[bytes | None, bytes | None], ...]
 
 LARGEST_BATCH = 900_000
@@ -77,7 +77,7 @@ class PatientSubscriber(BatchSubscriber):
     pace_seconds: float
     beat: Any
 
-    async def get_msg(self, consumer: "AIOKafkaConsumer[Any, Any]") -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def get_msg(self, consumer: "AIOKafkaConsumer") -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
         self.beat()
         await self.bus.pace(self.pace_seconds)
         fetched = await consumer.getmany(timeout_ms=1000, max_records=self.max_records)

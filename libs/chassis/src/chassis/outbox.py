@@ -12,22 +12,19 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
+from contracts.envelope import Encoded
 
 from chassis import metrics
 from chassis.database import TRANSIENT, Connection, Database, unpacked
-from contracts.envelope import Encoded
 
-if TYPE_CHECKING:
-    Producer = AIOKafkaProducer[bytes, bytes]
-else:
-    Producer = AIOKafkaProducer
+Producer = AIOKafkaProducer
 
 T = TypeVar("T")
 
@@ -51,7 +48,7 @@ def _hashed(key: str) -> int:
 
 
 async def send_all(producer: Producer, messages: Sequence[Encoded]) -> None:
-    """Send `messages`, each to the partition of its key (Kafka's murmur2), in order, and wait for every acknowledgement.
+    """Send `messages`, each to the partition of its key (Kafka's murmur2), in order, and wait until all stand.
 
     Raises KafkaError when one of them was not acknowledged.
     """

@@ -57,11 +57,17 @@ async def advance(connection: Connection, spans: Sequence[Span]) -> bool:
     return moved == f"UPDATE {len(spans)}"
 
 
-def stale(positions: Mapping[TopicPartition, int], beginning: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]) -> str:
+def stale(
+    positions: Mapping[TopicPartition, int], beginning: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+) -> str:
     """Return why reading must not go on from `positions` (a topic made anew, records deleted unread), or ''."""
     for tp, position in sorted(positions.items()):
         if position > end[tp]:
-            return f"position {position} of {tp.topic}/{tp.partition} lies beyond its end {end[tp]}: the topic was made anew"
+            return (
+                f"position {position} of {tp.topic}/{tp.partition} is beyond its end {end[tp]}: the topic was made anew"
+            )
         if 0 < position < beginning[tp]:
-            return f"{tp.topic}/{tp.partition} now begins at {beginning[tp]}: records from {position} on were deleted unread"
+            return (
+                f"{tp.topic}/{tp.partition} begins at {beginning[tp]}: records from {position} on were deleted unread"
+            )
     return ""

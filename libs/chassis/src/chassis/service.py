@@ -6,12 +6,14 @@ stands here once. Stop: readiness off, finish the batch, commit, flush what was 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
 import uvicorn
+from contracts import asyncapi
+from contracts.topics import Topic
 from fastapi import APIRouter, FastAPI
 from faststream import FastStream
 
@@ -23,8 +25,6 @@ from chassis.http import create_app
 from chassis.outbox import Relay
 from chassis.settings import Settings
 from chassis.wallclock import WallClock, wallclock_from
-from contracts import asyncapi
-from contracts.topics import Topic
 
 BESIDE_STOPS_SECONDS: Final = 5.0
 
@@ -103,7 +103,7 @@ class Service:
         return router
 
     @asynccontextmanager
-    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:
         async with contextlib.AsyncExitStack() as stack:
             await self._open_database(stack)
             await self._start_relay(stack)

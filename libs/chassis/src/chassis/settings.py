@@ -1,4 +1,4 @@
-"""Every setting of a service, from the environment; a wrong one fails at start with the variable's name and the mend."""
+"""Every setting of a service, from the environment; a wrong one fails at start with the variable's name."""
 
 import sys
 from pathlib import Path
@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     pace_ms: Annotated[int, Field(ge=0, le=10_000, description="Least time between two batches, ms")] = 0
     batch_max_records: Annotated[int, Field(ge=1, le=10_000, description="Most records of one transaction")] = 1000
     park_limit_seconds: Annotated[int, Field(ge=1, description="How long an early record may wait")] = 600
-    poison_limit_per_minute: Annotated[int, Field(ge=1, description="Dead letters a minute before reading stops")] = 1000
+    poison_limit_per_minute: Annotated[int, Field(ge=1, description="Dead letters a minute before reading stops")] = (
+        1000
+    )
     shutdown_seconds: Annotated[int, Field(ge=1, le=300, description="How long a stop may take")] = 20
     group_instance: Annotated[str, Field(description="Static member name; empty: dynamic membership")] = ""
 
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
 def load(kind: type[S]) -> S:
     """Return the settings of the environment. Exits with one line per wrong variable."""
     try:
-        return kind()
+        return kind()  # pyright: ignore[reportCallIssue] (the environment fills it)
     except ValidationError as wrong:
         for error in wrong.errors(include_url=False, include_input=False):
             name = "_".join(map(str, error["loc"])).upper() or "settings"
@@ -74,8 +76,12 @@ def table(*kinds: type[Settings]) -> str:
     rows: dict[str, tuple[str, str, list[str]]] = {}
     for kind in kinds:
         for name, info in kind.model_fields.items():
-            default = "(required)" if info.is_required() else f"`{info.default}`" if info.default not in ("", None) else ""
-            rows.setdefault(name.upper(), (default, info.description or "", []))[2].append(kind.__module__.split(".")[0])
+            default = (
+                "(required)" if info.is_required() else f"`{info.default}`" if info.default not in ("", None) else ""
+            )
+            rows.setdefault(name.upper(), (default, info.description or "", []))[2].append(
+                kind.__module__.split(".")[0]
+            )
     lines = ["| variable | default | what for | who reads it |", "|---|---|---|---|"]
     for name, (default, purpose, readers) in rows.items():
         who = "all" if len(readers) == len(kinds) else ", ".join(readers)

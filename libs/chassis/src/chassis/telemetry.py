@@ -2,11 +2,12 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
-from chassis.settings import Settings
 from contracts.envelope import header
+
+from chassis.settings import Settings
 
 _tracer: Any = None
 LINKS_KEPT = 64
@@ -32,7 +33,7 @@ def configure(settings: Settings, exporter: Any = None) -> None:
 
 
 @contextlib.contextmanager
-def batch_span(operation: str, records: Sequence[Any]) -> Iterator[None]:
+def batch_span(operation: str, records: Sequence[Any]) -> Generator[None, None, None]:
     """One span around a batch, by the messaging conventions, with links to its messages' traces."""
     if _tracer is None:
         yield

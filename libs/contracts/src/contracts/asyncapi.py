@@ -12,7 +12,9 @@ def document(service: str, listens: Iterable[Topic], speaks: Iterable[Topic]) ->
     receiving, sending = list(listens), list(speaks)
     topics = {topic.name: topic for topic in (*receiving, *sending)}
     models = {model.__name__: model for topic in topics.values() for model in topic.says}
-    operations = [_operation(topic, "receive") for topic in receiving] + [_operation(topic, "send") for topic in sending]
+    operations = [_operation(topic, "receive") for topic in receiving] + [
+        _operation(topic, "send") for topic in sending
+    ]
     return {
         "asyncapi": "3.0.0",
         "info": {"title": service, "version": "1"},
@@ -54,6 +56,9 @@ def _message(model: type[Event]) -> dict[str, Any]:
             "required": ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time"],
             "properties": {"ce_type": {"const": model.__name__}},
         },
-        "payload": {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": model.model_json_schema()},
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": model.model_json_schema(),
+        },
         "bindings": {"kafka": {"key": {"type": "string", "description": model.KEY_FIELD}, "bindingVersion": "0.5.0"}},
     }

@@ -17,7 +17,7 @@ PILOT_ZONES = {
     "210281-CXD": "210281",
     "210283-HYK": "210283",
 }
-"""Pilot zone → host division: bodies of the city without a national code of their own (GB/T 2260 names only the host)."""
+"""Pilot zone → host division: bodies of the city without a national code (GB/T 2260 names only the host)."""
 
 DIVISIONS = (
     "210200",

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.codes import CreditCode, ItemCode, Sha256
-from contracts.envelope import Instant, Line, Text, Version
-from contracts.parts import AboutItem, Actor, Policies, ProjectEvent, Special
+from contracts.envelope import Instant, Line, ProjectEvent, Text, Version
+from contracts.parts import AboutItem, Actor, Policies, Special
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome
 
 

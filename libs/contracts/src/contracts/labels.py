@@ -129,7 +129,7 @@ LABELS: Final[tuple[tuple[Enum, str], ...]] = (
     (t.Role.SUPERVISOR, "监察人员"),
 )
 """Pairs, since members of different kinds with one value would be one key of a mapping."""
-_BY_KIND: Final = {(type(member), member.value): text for member, text in LABELS}
+_BY_KIND: Final[dict[tuple[type[Enum], object], str]] = {(type(member), member.value): text for member, text in LABELS}
 
 
 def label(member: Enum) -> str:

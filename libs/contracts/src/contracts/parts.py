@@ -90,5 +90,3 @@ class PauseKey(Said):
 
     item_id: UUID
     reason: PauseReason
-
-

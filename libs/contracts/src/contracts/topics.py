@@ -147,5 +147,7 @@ def department_reports(jurisdiction: JurisdictionCode, department_code: Departme
 def department_topics(departments: Iterable[tuple[JurisdictionCode, DepartmentCode]]) -> tuple[Topic, ...]:
     """Return both topics of every department given."""
     return tuple(
-        make(jurisdiction, code) for jurisdiction, code in departments for make in (department_items, department_reports)
+        make(jurisdiction, code)
+        for jurisdiction, code in departments
+        for make in (department_items, department_reports)
     )

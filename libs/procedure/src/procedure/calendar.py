@@ -150,7 +150,11 @@ def start_of_day(day: date) -> datetime:
 
 
 def merged(
-    version: str, exceptions: Iterable[Exception_], released: Iterable[int], statutory: Iterable[int], overlays: Iterable[Overlay]
+    version: str,
+    exceptions: Iterable[Exception_],
+    released: Iterable[int],
+    statutory: Iterable[int],
+    overlays: Iterable[Overlay],
 ) -> Calendar:
     """Return the calendar made of its parts."""
     by_day = {one.day: one for one in exceptions}

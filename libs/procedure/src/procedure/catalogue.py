@@ -1,4 +1,4 @@
-"""A city's catalogue: stages, items, materials, departments, places and limits, read from tables that a lawyer can read.
+"""A city's catalogue: stages, items, materials, departments, places and limits, from tables that a lawyer can read.
 
 `build` takes the texts of the tables and returns the catalogue, or tells every defect at once with file, line and
 reason. A second city is another folder of tables, never code.
@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from contracts.codes import CITY, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode
 from contracts.parts import Policies as Versions
 from contracts.terms import ItemKind, OnExpiry, ProcessType, Stage
+
 from procedure.calendar import Calendar, Exception_, Overlay, merged
 
 K = TypeVar("K")
@@ -177,9 +178,7 @@ class Catalogue:
         return max((_chain(rules, code, process_type, self) for code in rules), default=0)
 
 
-def _chain(
-    rules: Mapping[ItemCode, ItemRule], code: ItemCode, process_type: ProcessType, catalogue: Catalogue
-) -> int:
+def _chain(rules: Mapping[ItemCode, ItemRule], code: ItemCode, process_type: ProcessType, catalogue: Catalogue) -> int:
     before = (_chain(rules, one, process_type, catalogue) for one in catalogue.after(rules[code], process_type))
     return rules[code].limit_days + max(before, default=0)
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from contracts.terms import ClockEnd, ClockState, PauseReason
+
 from procedure.calendar import Calendar, local_day, start_of_day
 from procedure.policies import DEFAULT, Policies
 
@@ -180,7 +181,9 @@ def from_record(record: Sequence[Any] | None) -> Clock | None:
     if record is None:
         return None
     limit, started, pauses, extended, ended, end = record
-    return Clock(limit, _instant(started), _pauses(pauses), extended, _maybe(ended), None if end is None else ClockEnd(end))
+    return Clock(
+        limit, _instant(started), _pauses(pauses), extended, _maybe(ended), None if end is None else ClockEnd(end)
+    )
 
 
 def _pauses(rows: Iterable[Sequence[Any]]) -> tuple[Pause, ...]:

@@ -25,6 +25,7 @@ from contracts.terms import (
     PauseReason,
     Stage,
 )
+
 from procedure import clock as clocks
 from procedure.calendar import Calendar
 from procedure.clock import Clock, Due
@@ -309,13 +310,13 @@ def _late(item: Item, act: Act, due: Due) -> said.LateOpinionRecorded:
     common = _common(item, act, f"late:{act.causation_id}")
     del common["policies"]
     common["version"] = item.version
-    return said.LateOpinionRecorded(
-        **common, due_at=due.at, step=act.step, outcome=act.outcome, opinion=act.opinion
-    )
+    return said.LateOpinionRecorded(**common, due_at=due.at, step=act.step, outcome=act.outcome, opinion=act.opinion)
 
 
 def _receive(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
-    after, event = _step(item, act, target, said.ItemReceived, applied_at=item.applied_at, builder=item.builder, **_limit(item))
+    after, event = _step(
+        item, act, target, said.ItemReceived, applied_at=item.applied_at, builder=item.builder, **_limit(item)
+    )
     return after, (event,)
 
 
@@ -345,9 +346,7 @@ def _approve(item: Item, act: Act, target: ItemState, setting: _Setting) -> tupl
 
 def _start_correction(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     early = item.state is S.RECEIVED
-    after, event = _step(
-        item, act, target, said.CorrectionRequested, before_acceptance=early, opinion=act.opinion
-    )
+    after, event = _step(item, act, target, said.CorrectionRequested, before_acceptance=early, opinion=act.opinion)
     if not early:
         after = replace(_paused(item, after, PauseReason.CORRECTION, act, setting), corrections=item.corrections + 1)
     return after, (event,)
@@ -433,9 +432,7 @@ def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[I
 def _reject_seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     decision = item.decision
     assert decision is not None
-    after, event = _step(
-        item, act, target, said.SealFailed, seal_request_id=decision.request_id, opinion=act.opinion
-    )
+    after, event = _step(item, act, target, said.SealFailed, seal_request_id=decision.request_id, opinion=act.opinion)
     return replace(after, decision=None), (event,)
 
 

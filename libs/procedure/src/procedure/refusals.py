@@ -21,7 +21,7 @@ class Refusal(Exception):
     @property
     def code(self) -> str:
         """The stable name of the situation, like `STAGE_NOT_YET_OPEN`."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).upper()
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).upper()
 
     @property
     def message(self) -> str:

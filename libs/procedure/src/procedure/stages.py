@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.codes import ItemCode, MaterialCode, ProjectCode
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, StageResult
+
 from procedure.catalogue import Catalogue, ItemRule
 from procedure.policies import DEFAULT, Policies
 from procedure.refusals import Refusal
@@ -119,7 +120,11 @@ def admit_stage(stage: Stage, declared: Iterable[Declared], policies: Policies =
 
 
 def admit_materials(
-    stage: Stage, process_type: ProcessType, given: Collection[MaterialCode], held: Collection[MaterialCode], catalogue: Catalogue
+    stage: Stage,
+    process_type: ProcessType,
+    given: Collection[MaterialCode],
+    held: Collection[MaterialCode],
+    catalogue: Catalogue,
 ) -> None:
     """Hold one set of materials to what the stage needs, counting what an earlier stage brought (Art. 8).
 

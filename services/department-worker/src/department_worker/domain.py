@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-
 from contracts.codes import Sha256
 from contracts.department import ItemReport
 from contracts.department_worker import (
@@ -115,9 +114,7 @@ def reported(report: ItemReport, item: Item, received_at: datetime) -> Act:
     ours = (item.department, item.jurisdiction, item.item_code, item.project_code)
     if (report.department, report.jurisdiction, report.item_code, report.project_code) != ours:
         raise NotThisDepartmentsItem
-    return Act(
-        report.step, report.actor, received_at, report.event_id, report.outcome, report.opinion, report.special
-    )
+    return Act(report.step, report.actor, received_at, report.event_id, report.outcome, report.opinion, report.special)
 
 
 def recalled(event: ItemAutoRecall, at: datetime) -> Act:
@@ -141,9 +138,7 @@ class Result:
     document: Document | None = None
 
 
-def decide(
-    item: Item, act: Act, calendar: Calendar, policies: Policies = DEFAULT, *, seal: bool = True
-) -> Result:
+def decide(item: Item, act: Act, calendar: Calendar, policies: Policies = DEFAULT, *, seal: bool = True) -> Result:
     """Return what comes of `act`. Raises Refusal when the law says no."""
     after, happened = advance(item, act, calendar, policies, sealed=seal)
     decided = next((event for event in happened if isinstance(event, ItemDecided)), None)
@@ -229,4 +224,3 @@ def is_on_desk(item: Item) -> bool:
         ItemState.SPECIAL,
         ItemState.SEALING,
     )
-

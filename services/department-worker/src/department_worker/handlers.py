@@ -17,11 +17,12 @@ from contracts.envelope import Event
 from contracts.intake import ApplicationReceived
 from contracts.signing import SealCompleted, SealRejected
 from contracts.timer import ItemAutoRecall
-from department_worker import domain, store
-from department_worker.domain import Document, Result
 from procedure import items as law
 from procedure.items import Act, Item
 from procedure.refusals import Refusal
+
+from department_worker import domain, store
+from department_worker.domain import Document, Result
 
 BuilderEvent = ItemDispatched | ItemSupplemented | ItemWithdrawn
 
@@ -127,7 +128,7 @@ class Handlers:
 
     async def on_clocks(self, events: Sequence[Received[Event]], work: Work) -> None:
         """The timer calls items back; only what the reports topic, read past the due instant, leaves undecided goes."""
-        recalls = [received for received in events if isinstance(received.event, ItemAutoRecall)]
+        recalls = [Received(r.event, r.raw, r.appended_at) for r in events if isinstance(r.event, ItemAutoRecall)]
         if not recalls:
             return
         reports = {self._reports_of(received.event) for received in recalls}
@@ -145,7 +146,7 @@ class Handlers:
         return topics.department_reports(event.jurisdiction, event.department).name
 
     def _propose(self, item: Item, act: Act, batch: Batch, work: Work, traceparent: str) -> None:
-        """Recall an item unless it was decided, paused or ended in time: then the proposal is void, and nobody hears."""
+        """Recall an item unless it was decided, paused or ended in time: then the proposal is void."""
         try:
             self._take(domain.decide(item, act, self._calendar), batch, work, traceparent)
         except Refusal:
@@ -177,4 +178,3 @@ class Handlers:
     def _due_of(self, item: Item) -> datetime | None:
         due = law.expires(item, self._calendar)
         return None if due is None else due.at
-

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from chassis import settings
 from contracts.codes import DepartmentCode, JurisdictionCode
 from procedure.catalogue import Catalogue
+from pydantic import Field
 
 
 class Settings(settings.Settings):
     """Which departments this process hosts, and whether decisions are sealed."""
 
     worker_departments: Annotated[str, Field(description="Departments hosted: 210281.GHJ,210281.JW or 210281.*")]
-    seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = True
+    seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = (
+        True
+    )
 
 
 def departments(text: str, catalogue: Catalogue) -> list[tuple[JurisdictionCode, DepartmentCode]]:

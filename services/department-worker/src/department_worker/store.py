@@ -7,19 +7,20 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-
 from chassis.database import Connection, Work
 from contracts import topics
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.department_worker import ItemDecided
 from contracts.parts import Actor, Policies
 from contracts.terms import ItemKind, ItemState, OnExpiry, Outcome, Stage
-from department_worker.domain import Document, Result, is_on_desk, seal_request
 from procedure import clock as clocks
 from procedure.items import Decision, Item
 
-_COLUMNS = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, kind, limit_days,
-    on_expiry, builder, versions, applied_at, state, version, clock, before_pause, corrections, decision, outcome"""
+from department_worker.domain import Document, Result, is_on_desk, seal_request
+
+_COLUMNS = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, kind,
+    limit_days, on_expiry, builder, versions, applied_at, state, version, clock, before_pause, corrections,
+    decision, outcome"""
 _LOAD = f"SELECT {_COLUMNS} FROM items WHERE item_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
 _OF_APPLICATIONS = f"SELECT {_COLUMNS} FROM items WHERE application_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
 _INSERT = f"""
@@ -33,8 +34,8 @@ _INSERT = f"""
 _UPDATE = """
     UPDATE items i SET state = u.s, version = u.v, clock = u.c, before_pause = u.b, corrections = u.n, decision = u.d,
                        outcome = u.o, on_desk = u.k, due_at = u.a
-    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::bool[],
-                $10::timestamptz[]) AS u (id, s, v, c, b, n, d, o, k, a)
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[],
+                $9::bool[], $10::timestamptz[]) AS u (id, s, v, c, b, n, d, o, k, a)
     WHERE i.item_id = u.id
 """
 _DOCUMENTS = """
@@ -76,7 +77,9 @@ async def register(work: Work, documents: Collection[Document]) -> None:
         await work.execute(_DOCUMENTS, *_columns(rows))
 
 
-async def desk(connection: Connection, jurisdiction: str, department: str, most: int) -> list[tuple[Item, datetime | None]]:
+async def desk(
+    connection: Connection, jurisdiction: str, department: str, most: int
+) -> list[tuple[Item, datetime | None]]:
     """Return a department's open items, the earliest due first."""
     rows = await connection.fetch(_DESK, jurisdiction, department, most)
     return [(item_of(row), row["due_at"]) for row in rows]
@@ -119,9 +122,7 @@ def _decision_of(text: str | None) -> Decision | None:
         return None
     outcome, opinion, at, request_id, (holder, certificate), before = orjson.loads(text)
     actor = Actor(holder=holder, certificate=certificate)
-    return Decision(
-        Outcome(outcome), opinion, datetime.fromisoformat(at), UUID(request_id), actor, ItemState(before)
-    )
+    return Decision(Outcome(outcome), opinion, datetime.fromisoformat(at), UUID(request_id), actor, ItemState(before))
 
 
 def item_of(row: asyncpg.Record) -> Item:

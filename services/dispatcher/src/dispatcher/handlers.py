@@ -10,9 +10,10 @@ from contracts import department_worker as items
 from contracts import topics
 from contracts.intake import ItemReapplied, StageApplied, SupplementSubmitted, WithdrawalRequested
 from contracts.parts import AboutStage
+from procedure.catalogue import Catalogue
+
 from dispatcher import domain, store
 from dispatcher.domain import Said, StageProcess, ToAll
-from procedure.catalogue import Catalogue
 
 
 class Handlers:
@@ -32,9 +33,7 @@ class Handlers:
             if after is None:
                 continue
             known[event.application_id] = after
-            if process is None:
-                new[event.application_id] = after
-            elif event.application_id in new:
+            if process is None or event.application_id in new:
                 new[event.application_id] = after
             _say(work, said, received.traceparent)
         await store.add(work, list(new.values()))

@@ -1,6 +1,7 @@
 """Runs intake."""
 
 from chassis.settings import load
+
 from intake.app import create
 from intake.settings import Settings
 

@@ -1,12 +1,10 @@
 """Intake over HTTP: the 多规合一 platform pushes, builders declare and ask, the window receives and issues."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import unquote
 from uuid import UUID
-
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import idempotency
 from chassis.database import Database, Work
@@ -27,13 +25,16 @@ from contracts.intake import (
 )
 from contracts.parts import Builder
 from contracts.terms import ItemState, Light, Outcome, ProcessType, Role, Stage, Submission
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from procedure import authority, stages
+from procedure.authority import Caller, NotFound
+from procedure.catalogue import Catalogue
+from pydantic import BaseModel, ConfigDict, Field
+
 from intake import domain, store
 from intake.domain import GivenMaterial, Project
 from intake.materials import Materials
 from intake.store import Application, Progress
-from procedure import authority, stages
-from procedure.authority import Caller, NotFound
-from procedure.catalogue import Catalogue
 
 Platform = Annotated[Caller, Depends(requires(Role.PLATFORM))]
 OnlyBuilder = Annotated[Caller, Depends(requires(Role.BUILDER))]
@@ -42,6 +43,7 @@ Reader = Annotated[Caller, Depends(requires(Role.BUILDER, Role.WINDOW, Role.SUPE
 IdempotencyKey = Annotated[str, Depends(idempotency.key_of)]
 CodeInPath = Annotated[ProjectCode, Path()]
 JSON = "application/json"
+Act = Callable[[Work, Key], Awaitable[Answer]]
 
 
 class Given(BaseModel):
@@ -201,7 +203,10 @@ class Intake:
         if event is not None:
             await store.keep_project(work, project, event.version)
             work.say(topics.PROJECTS, event)
-        view = {"project_code": code, "version": known.version if event is None and known else event.version if event else 1}
+        view = {
+            "project_code": code,
+            "version": known.version if event is None and known else event.version if event else 1,
+        }
         return await idempotency.remember(work, key, 201 if known is None else 200, view)
 
     async def inquire(self, caller: Caller, code: ProjectCode) -> Inquiry:
@@ -222,7 +227,8 @@ class Intake:
                 department=catalogue.departments[rule.department],
                 limit_days=rule.limit_days,
                 after=list(catalogue.after(rule, project.process_type)),
-                materials=[self._material(code, held) for code in rule.materials] + [self._result(code) for code in rule.results],
+                materials=[self._material(code, held) for code in rule.materials]
+                + [self._result(code) for code in rule.results],
             )
             for rule in catalogue.items_of(stage, project.process_type)
         ]
@@ -299,7 +305,12 @@ class Intake:
         await store.hold_materials(work, application.project_code, application.stage, given)
         about = await self._about(work, key, application, ItemReapplied)
         event = ItemReapplied(
-            **about, item_code=item_code, former_item_id=row.item_id, form=body.form, materials=given, actor=caller.actor
+            **about,
+            item_code=item_code,
+            former_item_id=row.item_id,
+            form=body.form,
+            materials=given,
+            actor=caller.actor,
         )
         work.say(topics.APPLICATIONS, event)
         return await self._accepted(work, key, application_id)
@@ -454,12 +465,17 @@ class Intake:
         return UploadView(sha256=stored.sha256, size=stored.size, media_type=stored.media_type)
 
 
+def _bound(act: Callable[..., Awaitable[Answer]], *arguments: Any) -> Act:
+    """Return `act` with what the request said, still waiting for its unit of work and key."""
+    return lambda work, key: act(work, key, *arguments)
+
+
 def router(database: Database, wallclock: WallClock, catalogue: Catalogue, materials: Materials) -> APIRouter:
     """Return the routes."""
     routes = APIRouter()
     intake = Intake(database, wallclock, catalogue, materials)
 
-    async def once(request: Request, caller: Caller, given: str, what: Any, act: Any) -> Response:
+    async def once(request: Request, caller: Caller, given: str, what: str, act: Act) -> Response:
         """Run a write once per idempotency key, in one unit of work."""
         key = Key(caller.subject, given, idempotency.digest(request.method, request.url.path, what))
         async with database.work(traceparent_of(request)) as work:
@@ -470,7 +486,7 @@ def router(database: Database, wallclock: WallClock, catalogue: Catalogue, mater
     async def push_project(
         request: Request, caller: Platform, code: CodeInPath, body: PushedProject, key: IdempotencyKey
     ) -> Response:
-        return await once(request, caller, key, body.model_dump_json(), lambda w, k: intake.push(w, k, code, body))
+        return await once(request, caller, key, body.model_dump_json(), _bound(intake.push, code, body))
 
     @routes.get("/projects/{code}/inquiry", summary="统一征询")
     async def read_inquiry(caller: Reader, code: CodeInPath) -> Inquiry:
@@ -494,7 +510,7 @@ def router(database: Database, wallclock: WallClock, catalogue: Catalogue, mater
         request: Request, caller: OnlyBuilder, code: CodeInPath, stage: Stage, body: Declaration, key: IdempotencyKey
     ) -> Response:
         what = body.model_dump_json()
-        return await once(request, caller, key, what, lambda w, k: intake.declare(w, k, caller, code, stage, body))
+        return await once(request, caller, key, what, _bound(intake.declare, caller, code, stage, body))
 
     @routes.get("/applications/{application_id}", summary="阶段和事项进度")
     async def read_application(caller: Reader, application_id: UUID) -> StageProgress:
@@ -504,20 +520,28 @@ def router(database: Database, wallclock: WallClock, catalogue: Catalogue, mater
 
     @routes.post(f"{items}/reapplications", summary="按事项再次申报", status_code=202, response_model=Accepted)
     async def reapply_item(
-        request: Request, caller: OnlyBuilder, application_id: UUID, item_code: ItemCode, body: Reapplication, key: IdempotencyKey
+        request: Request,
+        caller: OnlyBuilder,
+        application_id: UUID,
+        item_code: ItemCode,
+        body: Reapplication,
+        key: IdempotencyKey,
     ) -> Response:
         what = body.model_dump_json()
-        return await once(
-            request, caller, key, what, lambda w, k: intake.reapply(w, k, caller, application_id, item_code, body)
-        )
+        return await once(request, caller, key, what, _bound(intake.reapply, caller, application_id, item_code, body))
 
     @routes.post(f"{items}/supplements", summary="补正", status_code=202, response_model=Accepted)
     async def supplement_item(
-        request: Request, caller: OnlyBuilder, application_id: UUID, item_code: ItemCode, body: Supplement, key: IdempotencyKey
+        request: Request,
+        caller: OnlyBuilder,
+        application_id: UUID,
+        item_code: ItemCode,
+        body: Supplement,
+        key: IdempotencyKey,
     ) -> Response:
         what = body.model_dump_json()
         return await once(
-            request, caller, key, what, lambda w, k: intake.supplement(w, k, caller, application_id, item_code, body)
+            request, caller, key, what, _bound(intake.supplement, caller, application_id, item_code, body)
         )
 
     @routes.post(f"{items}/withdrawals", summary="撤件", status_code=202, response_model=Accepted)
@@ -530,22 +554,20 @@ def router(database: Database, wallclock: WallClock, catalogue: Catalogue, mater
         key: IdempotencyKey,
     ) -> Response:
         what = body.model_dump_json()
-        return await once(
-            request, caller, key, what, lambda w, k: intake.withdraw(w, k, caller, application_id, item_code, body)
-        )
+        return await once(request, caller, key, what, _bound(intake.withdraw, caller, application_id, item_code, body))
 
     @routes.post("/applications/{application_id}/receipt", summary="窗口收件", status_code=202, response_model=Accepted)
-    async def receive_application(request: Request, caller: Window, application_id: UUID, key: IdempotencyKey) -> Response:
-        return await once(request, caller, key, "", lambda w, k: intake.receive(w, k, caller, application_id))
+    async def receive_application(
+        request: Request, caller: Window, application_id: UUID, key: IdempotencyKey
+    ) -> Response:
+        return await once(request, caller, key, "", _bound(intake.receive, caller, application_id))
 
     @routes.post(f"{items}/issues", summary="窗口发件", status_code=202, response_model=Accepted)
     async def issue_result(
         request: Request, caller: Window, application_id: UUID, item_code: ItemCode, body: Issue, key: IdempotencyKey
     ) -> Response:
         what = body.model_dump_json()
-        return await once(
-            request, caller, key, what, lambda w, k: intake.issue(w, k, caller, application_id, item_code, body)
-        )
+        return await once(request, caller, key, what, _bound(intake.issue, caller, application_id, item_code, body))
 
     @routes.get("/notices", summary="通知")
     async def read_notices(caller: OnlyBuilder, most: Annotated[int, Query(ge=1, le=500)] = 100) -> list[Notice]:

@@ -19,14 +19,11 @@ from contracts.department_worker import (
 from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.envelope import Event, derived_id
 from contracts.intake import (
-    ItemReapplied,
     NoticeSent,
     ProjectAmended,
     ProjectRegistered,
     StageApplied,
     StageForm,
-    SupplementSubmitted,
-    WithdrawalRequested,
 )
 from contracts.parts import AboutStage, Actor, Builder, MaterialRef
 from contracts.terms import ItemState, NoticeKind, Outcome, ProcessType, Stage, Submission
@@ -161,7 +158,6 @@ def applied(
     )
 
 
-
 def about(kind: type[Event], application: AboutStage | Any, version: int, cause: UUID, at: datetime) -> dict[str, Any]:
     """Return what every later event of an application carries."""
     return {
@@ -256,9 +252,7 @@ def _names(event: StageDispatched) -> str:
     return "、".join(item.name for item in event.items)
 
 
-def _result_line(
-    code: ItemCode, state: ItemState, outcome: Outcome | None, opinion: str, catalogue: Catalogue
-) -> str:
+def _result_line(code: ItemCode, state: ItemState, outcome: Outcome | None, opinion: str, catalogue: Catalogue) -> str:
     name = catalogue.items[code].name if code in catalogue.items else code
     ending = labels.label(state) if outcome is None else labels.label(outcome)
     return f"{name}：{ending}" + (f"（{opinion}）" if opinion else "")

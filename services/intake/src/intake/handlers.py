@@ -14,12 +14,21 @@ from contracts.dispatcher import ItemNotDispatched, StageAccepted, StageConclude
 from contracts.intake import NoticeSent
 from contracts.parts import AboutStage, DispatchedItem
 from contracts.terms import ClockSubject, ItemState, Light
-from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStepped, ClockStopped, DueChanged, LightChanged
-from intake import domain, store
-from intake.store import Progress
+from contracts.timer import (
+    ClockPaused,
+    ClockResumed,
+    ClockStarted,
+    ClockStepped,
+    ClockStopped,
+    DueChanged,
+    LightChanged,
+)
 from procedure import stages
 from procedure.catalogue import Catalogue
 from procedure.stages import Standing
+
+from intake import domain, store
+from intake.store import Progress
 
 ProgressOf = dict[tuple[UUID, ItemCode], Progress]
 
@@ -42,7 +51,9 @@ class Handlers:
         ]
         known = await store.progress(work.connection, builders, lock=True)
         rows = {(row.application_id, row.item_code): row for row in fresh} | known
-        closed = [_not_dispatched(received.event, rows) for received in ours if isinstance(received.event, ItemNotDispatched)]
+        closed = [
+            _not_dispatched(received.event, rows) for received in ours if isinstance(received.event, ItemNotDispatched)
+        ]
         rows |= {(row.application_id, row.item_code): row for row in closed}
         await store.keep_progress(work, [row for key, row in rows.items() if known.get(key) != row])
         await store.keep_stages(work, [row for received in ours for row in self._stage_rows(received.event)])

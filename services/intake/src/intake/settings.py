@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from chassis import settings
+from pydantic import Field
 
 
 class Settings(settings.Settings):

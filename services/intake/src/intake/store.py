@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-
 from chassis.database import Connection, Work
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.intake import NoticeSent, StageApplied
 from contracts.parts import Builder, MaterialRef
 from contracts.terms import ItemState, Light, Outcome, ProcessType, Stage
+from procedure.stages import Declared
+
 from intake.domain import Project, UploadedMaterial
 from intake.materials import Stored
-from procedure.stages import Declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,10 @@ async def hold_materials(work: Work, code: str, stage: Stage, materials: Collect
 async def held_materials(connection: Connection, code: str) -> dict[MaterialCode, MaterialRef]:
     """Return what a project has handed in so far."""
     rows = await connection.fetch("SELECT * FROM project_materials WHERE project_code = $1", code)
-    held = [MaterialRef(code=MaterialCode(r["material"]), sha256=Sha256(r["sha256"]), name=r["name"], size=r["size"]) for r in rows]
+    held = [
+        MaterialRef(code=MaterialCode(r["material"]), sha256=Sha256(r["sha256"]), name=r["name"], size=r["size"])
+        for r in rows
+    ]
     return {one.code: one for one in held}
 
 
@@ -186,8 +189,8 @@ async def uploads(connection: Connection, owner: str, digests: Collection[str]) 
 
 # Progress -------------------------------------------------------------------------------------------------------
 
-_PROGRESS = """application_id, item_code, item_id, attempt, department, jurisdiction, state, outcome, opinion, limit_days,
-    due_at, light, version"""
+_PROGRESS = """application_id, item_code, item_id, attempt, department, jurisdiction, state, outcome, opinion,
+    limit_days, due_at, light, version"""
 _KEEP_PROGRESS = f"""
     INSERT INTO progress ({_PROGRESS})
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
@@ -262,7 +265,17 @@ async def keep_notices(work: Work, notices: Collection[NoticeSent]) -> list[Noti
                                 $8::text[], $9::timestamptz[])
            ON CONFLICT (notice_id) DO NOTHING RETURNING notice_id""",
         *_columns(
-            (n.event_id, n.builder, n.project_code, n.application_id, n.kind.value, n.title, n.body, n.article, n.occurred_at)
+            (
+                n.event_id,
+                n.builder,
+                n.project_code,
+                n.application_id,
+                n.kind.value,
+                n.title,
+                n.body,
+                n.article,
+                n.occurred_at,
+            )
             for n in notices
         ),
     )

@@ -1,6 +1,7 @@
 """Runs signing."""
 
 from chassis.settings import load
+
 from signing.app import create
 from signing.settings import Settings
 

@@ -8,7 +8,9 @@ from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
 
 
-def completed(request: SealRequested, algorithm: str, signature: bytes, certificate: str, at: datetime) -> SealCompleted:
+def completed(
+    request: SealRequested, algorithm: str, signature: bytes, certificate: str, at: datetime
+) -> SealCompleted:
     """Return the answer to a request: one request, one answer, whoever asks again."""
     return SealCompleted(
         event_id=derived_id("sealed", request.request_id),

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
 from chassis import settings
+from pydantic import Field
 
 
 class Settings(settings.Settings):

@@ -60,7 +60,9 @@ class _Opened:
 class TokenDoor:
     """Signs registered digests inside the token and verifies every signature before it gives it out."""
 
-    def __init__(self, module: Path, label: str, serial: str, pin_file: Path, threads: int, *, may_make_key: bool) -> None:
+    def __init__(
+        self, module: Path, label: str, serial: str, pin_file: Path, threads: int, *, may_make_key: bool
+    ) -> None:
         self._module = module
         self._label = label
         self._serial = serial

@@ -1,6 +1,7 @@
 """Runs supervision."""
 
 from chassis.settings import load
+
 from supervision.app import create
 from supervision.settings import Settings
 

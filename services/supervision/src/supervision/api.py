@@ -1,4 +1,4 @@
-"""What leaders and supervisors ask: overview, lit items, a project's timeline; and the urge they press (Art. 21, 22)."""
+"""What leaders and supervisors ask: overview, lit items, a project's timeline; and the urge (Art. 21, 22)."""
 
 import hashlib
 import json
@@ -6,9 +6,6 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
-
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
 
 from chassis import idempotency
 from chassis.database import Database
@@ -21,9 +18,12 @@ from contracts.codes import CITY, PILOT_ZONES, DepartmentCode, ItemCode, Jurisdi
 from contracts.envelope import Text, derived_id
 from contracts.supervision import Urged
 from contracts.terms import Light, Role, Stage, UrgeLevel
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from procedure import authority
 from procedure.authority import Caller, NotFound
 from procedure.catalogue import Catalogue
+from pydantic import BaseModel, ConfigDict
+
 from supervision import store
 
 Supervisor = Annotated[Caller, Depends(requires(Role.SUPERVISOR))]
@@ -184,7 +184,9 @@ def _digest(rows: object) -> str:
 
 def _overview_row(row: dict[str, Any], catalogue: Catalogue) -> OverviewRow:
     stage = labels.label(Stage(row["stage"]))
-    return OverviewRow(**row, stage_name=stage, department_name=catalogue.departments[DepartmentCode(row["department"])])
+    return OverviewRow(
+        **row, stage_name=stage, department_name=catalogue.departments[DepartmentCode(row["department"])]
+    )
 
 
 def _lit_item(row: dict[str, Any], catalogue: Catalogue) -> LitItem:

@@ -12,6 +12,7 @@ from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.envelope import Event
 from contracts.terms import ClockSubject, Light, StageState
 from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStepped, LightChanged
+
 from supervision import domain, store
 from supervision.domain import ItemRow
 
@@ -61,7 +62,7 @@ class Handlers:
         known = await store.load(work, {step.item_id for step in of_items if step.item_id is not None})
         changed: dict[UUID, ItemRow] = {}
         for step in of_items:
-            if step.item_id in known:
+            if step.item_id is not None and step.item_id in known:
                 changed[step.item_id] = domain.clocked(changed.get(step.item_id, known[step.item_id]), step)
         await store.keep(work, list(changed.values()))
         await store.keep_stages(work, [row for step in steps for row in _stage_clocked(step)])
@@ -71,7 +72,9 @@ def _told(received: Received[Event]) -> str:
     """One event of a story as JSON: its type and place, then the very bytes that were said."""
     raw, kind = received.raw, type(received.event).__name__
     value = (raw.value or b"null").decode()
-    return f'{{"type":"{kind}","topic":"{raw.topic}","partition":{raw.partition},"offset":{raw.offset},"event":{value}}}'
+    return (
+        f'{{"type":"{kind}","topic":"{raw.topic}","partition":{raw.partition},"offset":{raw.offset},"event":{value}}}'
+    )
 
 
 def _stage_rows(event: Event) -> Iterable[tuple[Any, ...]]:

@@ -218,7 +218,9 @@ def begun(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tu
     bare = replace(tracked, clock=Clock(tracked.clock.limit_days, tracked.clock.started_at))
     due = due_of(bare, calendar)
     assert due is not None
-    said: Said = (ClockStarted(**_about(tracked, cause, at), limit_days=tracked.clock.limit_days, **_due(due, calendar)),)
+    said: Said = (
+        ClockStarted(**_about(tracked, cause, at), limit_days=tracked.clock.limit_days, **_due(due, calendar)),
+    )
     if not tracked.clock.reasons:
         return tracked, said
     tracked = replace(tracked, generation=tracked.generation + 1, light=Light.GREY)
@@ -269,9 +271,7 @@ def resumed(
     return _running_again(tracked, step, when, calendar)
 
 
-def _running_again(
-    tracked: Tracked, step: items.ItemStepped, at: datetime, calendar: Calendar
-) -> tuple[Tracked, Said]:
+def _running_again(tracked: Tracked, step: items.ItemStepped, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
     due = due_of(tracked, calendar)
     if due is None:
         return tracked, ()
@@ -312,7 +312,7 @@ def expired(tracked: Tracked, due: Due, now: datetime, calendar: Calendar) -> tu
 
 
 def _overdue(tracked: Tracked, due: Due, now: datetime, cause: UUID) -> Said:
-    shared = {
+    shared: dict[str, Any] = {
         "causation_id": cause,
         "occurred_at": now,
         "project_code": tracked.project_code,
@@ -325,6 +325,7 @@ def _overdue(tracked: Tracked, due: Due, now: datetime, cause: UUID) -> Said:
     }
     if tracked.subject is ClockSubject.STAGE:
         return (StageOverdue(event_id=derived_id(cause, "StageOverdue"), detected_at=now, **shared),)
+    on_expiry = tracked.on_expiry or OnExpiry.ESCALATE
     shared |= {
         "item_id": tracked.item_id,
         "item_code": tracked.item_code,
@@ -333,7 +334,7 @@ def _overdue(tracked: Tracked, due: Due, now: datetime, cause: UUID) -> Said:
     }
     return (
         ItemOverdue(event_id=derived_id(cause, "ItemOverdue"), detected_at=now, **shared),
-        ItemAutoRecall(event_id=derived_id(cause, "ItemAutoRecall"), on_expiry=tracked.on_expiry, **shared),
+        ItemAutoRecall(event_id=derived_id(cause, "ItemAutoRecall"), on_expiry=on_expiry, **shared),
     )
 
 
@@ -363,4 +364,3 @@ def _due(due: Due, calendar: Calendar) -> dict[str, Any]:
         "provisional": due.provisional,
         "calendar_version": calendar.version,
     }
-

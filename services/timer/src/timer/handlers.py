@@ -12,6 +12,7 @@ from contracts import topics
 from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.parts import AboutStage
 from procedure.calendar import Calendar
+
 from timer import domain, store
 from timer.domain import Said, Tracked
 from timer.store import Kept
@@ -63,7 +64,7 @@ class Handlers:
 
     async def on_items(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
         """A step of an item starts, pauses, resumes or stops its clock, and is felt by its stage's (Art. 13)."""
-        steps = [received for received in events if isinstance(received.event, items.ItemStepped)]
+        steps = [Received(r.event, r.raw, r.appended_at) for r in events if isinstance(r.event, items.ItemStepped)]
         batch = Batch(await store.load(work, _clock_ids(steps)))
         ready = hold_back(
             steps, work, lambda received: domain.stage_clock_id(received.event.application_id) not in batch.clocks

@@ -1,0 +1,70 @@
+"""An independent judge of the clock: day by day, no cleverness, from the rule itself.
+
+A working day counts if and only if the clock ran both at its beginning and at its end.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+import chinese_calendar
+from chassis.catalogue import load
+from contracts.terms import PauseReason
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from local.suite import CATALOGUE
+from procedure import clock as law
+from procedure.clock import Clock
+
+CALENDAR = load(CATALOGUE).calendar
+PLACE = "210281"
+HOURS = timedelta(hours=8)
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - HOURS
+
+
+def ran(at: datetime, started: datetime, pauses: list[tuple[datetime, datetime]]) -> bool:
+    """Whether the clock ran at `at`; what happens at an instant holds from it on."""
+    return started < at and not any(began < at <= ended for began, ended in pauses)
+
+
+def naive_due(limit: int, started: datetime, pauses: list[tuple[datetime, datetime]]) -> date:
+    """Walk the days from the start: the day on which the `limit`-th one counts is the due day."""
+    day = (started + HOURS).date()
+    counted = 0
+    while True:
+        begins, ends = midnight(day), midnight(day + timedelta(days=1)) - timedelta(microseconds=1)
+        at_begin = started < begins and not any(began < begins <= ended or began == begins for began, ended in pauses)
+        at_begin = at_begin and not any(ended == begins for _, ended in pauses)
+        if chinese_calendar.is_workday(day) and at_begin and ran(ends, started, pauses):
+            counted += 1
+            if counted == limit:
+                return day
+        day += timedelta(days=1)
+
+
+instants = st.datetimes(datetime(2018, 2, 1), datetime(2026, 6, 1)).map(
+    lambda at: at.replace(tzinfo=UTC, microsecond=0)
+)
+gaps = st.lists(st.tuples(st.integers(1, 20 * 86400), st.integers(1, 20 * 86400)), max_size=4)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(started=instants, limit=st.integers(1, 30), stretches=gaps)
+def test_the_clock_agrees_with_a_naive_count_day_by_day(
+    started: datetime, limit: int, stretches: list[tuple[int, int]]
+) -> None:
+    clock, at = Clock(limit, started), started
+    pauses: list[tuple[datetime, datetime]] = []
+    for running, standing in stretches:
+        began = at + timedelta(seconds=running)
+        due = law.due(clock, CALENDAR, PLACE)
+        assert due is not None
+        if began >= due.at or law.remaining_days(clock, began, CALENDAR, PLACE) < 1:
+            break
+        at = began + timedelta(seconds=standing)
+        pauses.append((began, at))
+        clock = law.resume(law.pause(clock, PauseReason.CORRECTION, "", began), PauseReason.CORRECTION, "", at)
+    due = law.due(clock, CALENDAR, PLACE)
+    assert due is not None
+    assert due.on == naive_due(limit, started, pauses)
