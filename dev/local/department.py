@@ -65,9 +65,14 @@ def routine(event: Event) -> list[ItemReport]:
 
 
 async def serve(
-    bootstrap: str, jurisdiction: str, departments: Iterable[str], answers: Answers, stop: asyncio.Event
+    bootstrap: str,
+    jurisdiction: str,
+    departments: Iterable[str],
+    answers: Answers,
+    stop: asyncio.Event,
+    later: "asyncio.Queue[ItemReport] | None" = None,
 ) -> None:
-    """Consume the items of `departments` and report what `answers` says, until `stop`."""
+    """Consume the items of `departments` and report what `answers` says, and what comes by `later`, until `stop`."""
     place = JurisdictionCode(jurisdiction)
     reading = {t.name: t for t in (topics.department_items(place, DepartmentCode(code)) for code in departments)}
     consumer: Any = AIOKafkaConsumer(
@@ -75,27 +80,38 @@ async def serve(
         bootstrap_servers=bootstrap,
         group_id=f"department-{'-'.join(sorted(reading))}"[:200],
         auto_offset_reset="earliest",
-        enable_auto_commit=True,
     )
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000
     )
     await consumer.start()
     await producer.start()
+    sending = asyncio.create_task(_send_later(producer, later)) if later is not None else None
     try:
         while not stop.is_set():
             fetched = await consumer.getmany(timeout_ms=200, max_records=500)
-            reports = [
-                encode(one, topics.department_reports(one.jurisdiction, one.department).name, "department")
-                for tp, records in fetched.items()
-                for record in records
-                for one in answers(_event(record, reading[tp.topic]))
-            ]
-            if reports:
-                await send_all(producer, reports)
+            events = [_event(record, reading[tp.topic]) for tp, records in fetched.items() for record in records]
+            await send(producer, [one for event in events for one in answers(event)])
     finally:
+        if sending is not None:
+            sending.cancel()
         await consumer.stop()
         await producer.stop()
+
+
+async def _send_later(producer: Any, later: "asyncio.Queue[ItemReport]") -> None:
+    while True:
+        await send(producer, [await later.get()])
+
+
+async def send(producer: Any, reports: Sequence[ItemReport]) -> None:
+    """Send reports, each on its department's own topic."""
+    if reports:
+        await send_all(producer, [encode(one, _reports(one), "department") for one in reports])
+
+
+def _reports(one: ItemReport) -> str:
+    return topics.department_reports(one.jurisdiction, one.department).name
 
 
 def _event(record: Any, topic: topics.Topic) -> Event:

@@ -87,6 +87,13 @@ class Child:
         raise Trouble(f"{self.name} was not ready within {seconds:.0f} s:\n{children.tail(self.log)}")
 
 
+def migrate(packages: Sequence[str]) -> None:
+    """Bring databases to their newest schema; each is `package=url`."""
+    done = subprocess.run([sys.executable, "-m", "chassis.migrate", *packages], cwd=ROOT, capture_output=True)
+    if done.returncode:
+        raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
+
+
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -211,10 +218,7 @@ class Suite:
         return {place: [code for _, code in self.city.catalogue.departments_of(place)] for place in self.jurisdictions}
 
     def _migrate(self) -> None:
-        packages = [f"{one.package}={self.databases[one.name]}" for one in self._processes]
-        done = subprocess.run([sys.executable, "-m", "chassis.migrate", *packages], cwd=ROOT, capture_output=True)
-        if done.returncode:
-            raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
+        migrate([f"{one.package}={self.databases[one.name]}" for one in self._processes])
 
     # Reaching the parts -----------------------------------------------------------------------------------------
 
@@ -270,6 +274,15 @@ class Suite:
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"
         return Child(process.name, process.command, self.environment(process), log, self.url(process.name))
+
+    def beside(self, process: Process) -> Child:
+        """Start one more service beside the others, with a database of its own."""
+        self.ports[process.name] = ports.free()["intake"]
+        self.databases |= create_databases(self.admin_url, [process.name], self._secret())
+        migrate([f"{process.package}={self.databases[process.name]}"])
+        child = self.children[process.name] = self._child(process)
+        child.start()
+        return child
 
     def add_process(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a process that is not of the suite (a department's own program)."""

@@ -15,7 +15,6 @@ CODE = "2018-210281-47-03-000123"
 @pytest.fixture(scope="module")
 def departments(suite: Suite) -> Iterator[None]:
     """Every department's own system, as a process that speaks nothing but Kafka."""
-    program = [sys.executable, "-m", "local.department"]
     children = [
         suite.add_process(
             f"departments-{place}", [sys.executable, "-m", "local.department", suite.bootstrap, place, *codes], {}

@@ -399,15 +399,15 @@ class Bus:
 
 
 class TakesOver(ConsumerRebalanceListener):
-    """Tells the bus when partitions come and go."""
+    """Tells the bus when partitions come and go (aiokafka awaits what its own annotations call synchronous)."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._bus.assigned = False
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
+    async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         await self._bus.take_over(sorted(assigned))
 
 
