@@ -89,6 +89,7 @@ class Service:
             access_log=False,
             timeout_graceful_shutdown=self.settings.shutdown_seconds,
             server_header=False,
+            timeout_keep_alive=75,
         )
         uvicorn.Server(configuration).run()
 

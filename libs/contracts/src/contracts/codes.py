@@ -37,6 +37,11 @@ HISTORICAL_DIVISIONS = ("210282",)
 """Division codes that only an old project code may still carry (普兰店市 until 2016)."""
 
 
+CODES_REMEMBERED = 100_000
+_KNOWN: dict[tuple[type, str], str] = {}
+"""Valid codes met before: a code is checked once, not in every message."""
+
+
 class Code(str):
     """A string that is valid by construction; `PATTERN` is its JSON Schema, `check` what a pattern cannot say."""
 
@@ -46,11 +51,16 @@ class Code(str):
 
     def __new__(cls, text: str) -> Self:
         """Return the code. Raises ValueError, in Chinese, when `text` is not one."""
-        if type(text) is cls:
-            return text
+        known = _KNOWN.get((cls, text))
+        if known is not None:
+            return known  # pyright: ignore[reportReturnType]
         if not re.fullmatch(cls.PATTERN, text) or not cls.check(text):
             raise ValueError(cls.COMPLAINT)
-        return super().__new__(cls, text)
+        made = super().__new__(cls, text)
+        if len(_KNOWN) >= CODES_REMEMBERED:
+            _KNOWN.clear()
+        _KNOWN[cls, text] = made
+        return made
 
     @classmethod
     def check(cls, text: str) -> bool:

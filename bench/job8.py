@@ -1,0 +1,279 @@
+"""JOB-8: one declaration over HTTP → eight items → departments accept, review, approve, conclude → stage concluded.
+
+Everything durable, everything on this machine: services, Kafka, PostgreSQL, token, load. Departments are processes of
+their own that speak only Kafka. Two phases: flat out (rate and CPU), then paced at 30/s (how soon every department can
+read its item). Judged from outside: HTTP answers and raw topics.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import asyncpg
+import uvloop
+from aiokafka import AIOKafkaConsumer
+
+from bench.http import Connection
+from bench.machine import cpu_seconds, difference, machine
+from contracts import topics
+from contracts.codes import DepartmentCode, JurisdictionCode
+from contracts.terms import ProcessType, Stage
+from local.builder import FORM, USCC, People
+from local.suite import Suite
+
+PLACES = ("210281", "210283")
+TYPE, STAGE = ProcessType.SOCIAL_GENERAL, Stage.LAND_USE
+ITEMS = 8
+CONNECTIONS = 24
+OUTSTANDING = 256
+PACED_PER_SECOND = 30
+RESULT = Path(__file__).parent / "results" / "job-8.json"
+
+
+@dataclass
+class Observed:
+    """What was seen from outside, by project code; instants are of this machine's clock."""
+
+    accepted: dict[str, float] = field(default_factory=dict)
+    concluded: dict[str, float] = field(default_factory=dict)
+    readable: dict[str, list[float]] = field(default_factory=dict)
+    messages: Counter[str] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and write the figures; exit 1 when an accepted declaration did not conclude."""
+    parser = argparse.ArgumentParser(prog="./run bench job-8", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--warm-up", type=int, default=10)
+    parser.add_argument("--seals", choices=("on", "off"), default="on")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="lianshen-bench-") as folder:
+        Path(folder).chmod(0o711)
+        settings = {"SEAL_DECISIONS": "true" if options.seals == "on" else "false", "LOG_LEVEL": "WARNING"}
+        suite = Suite(Path(folder) / "suite", jurisdictions=("210200", *PLACES), settings=settings)
+        with suite:
+            for place, codes in suite.departments().items():
+                for code in codes:
+                    command = [sys.executable, "-m", "local.department", suite.bootstrap, place, code]
+                    if (place, code) in _needed(suite):
+                        suite.add_process(f"department-{place}-{code}", command, {})
+            figures = uvloop.run(_measure(suite, options))
+    figures = {"seals": options.seals, **figures, "machine": machine()}
+    print(json.dumps(figures, indent=2))
+    name = RESULT if options.seals == "on" else RESULT.with_name("job-8-without-seals.json")
+    name.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0 if figures["accepted"] == figures["concluded"] else 1
+
+
+def _needed(suite: Suite) -> set[tuple[str, str]]:
+    catalogue = suite.city.catalogue
+    return {
+        (catalogue.route(item, JurisdictionCode(place)), item.department)
+        for item in catalogue.items_of(STAGE, TYPE)
+        for place in PLACES
+    }
+
+
+async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
+    people = People(suite)
+    observed = Observed()
+    load = Load(suite, people, observed)
+    watching = [asyncio.create_task(one) for one in (_watch_stages(suite, observed), _watch_items(suite, observed))]
+    await load.prepare()
+    await load.flat_out(options.warm_up)
+    await load.settle()
+    figures = await _flat_out(suite, load, observed, options.seconds)
+    figures |= await _paced(load, observed)
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    return figures
+
+
+async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int) -> dict[str, Any]:
+    before_cpu, before = cpu_seconds(suite), set(observed.accepted)
+    transactions, messages = await _transactions(suite), sum(observed.messages.values())
+    began = time.time()
+    await load.flat_out(seconds)
+    await load.settle()
+    took = max(observed.concluded.values()) - began
+    accepted = set(observed.accepted) - before
+    concluded = accepted & set(observed.concluded)
+    count = len(accepted)
+    cpu = difference(cpu_seconds(suite), before_cpu)
+    conclude = [1000 * (observed.concluded[code] - observed.accepted[code]) for code in concluded]
+    per = {name: round(1000 * spent / count, 2) for name, spent in cpu.items()}
+    return {
+        "accepted": count,
+        "concluded": len(concluded),
+        "refused": dict(observed.refused),
+        "seconds": round(took, 1),
+        "applications_per_second": round(count / took, 1),
+        "cpu_ms_per_application": {**per, "total": round(sum(per.values()), 2)},
+        "conclude_ms": _percentiles(conclude),
+        "messages_per_application": round((sum(observed.messages.values()) - messages) / count, 1),
+        "transactions_per_application": round(float(await _transactions(suite) - transactions) / count, 2),
+    }
+
+
+async def _paced(load: "Load", observed: Observed) -> dict[str, Any]:
+    before = set(observed.accepted)
+    await load.paced(PACED_PER_SECOND, 20)
+    await load.settle()
+    paced = set(observed.accepted) - before
+    whole = [code for code in paced if len(observed.readable.get(code, ())) >= ITEMS]
+    first = [1000 * (sorted(observed.readable[code])[ITEMS - 2] - observed.accepted[code]) for code in whole]
+    return {
+        "paced_accepted": len(paced),
+        "paced_concluded": len(paced & set(observed.concluded)),
+        "dispatch_ms": _percentiles(first),
+    }
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    cuts = quantiles(values, n=100)
+    return {"p50": round(cuts[49], 1), "p99": round(cuts[98], 1)}
+
+
+async def _transactions(suite: Suite) -> int:
+    connection = await asyncpg.connect(suite.admin_url)
+    try:
+        return await connection.fetchval("SELECT sum(xact_commit) FROM pg_stat_database WHERE datname <> 'postgres'")
+    finally:
+        await connection.close()
+
+
+class Load:
+    """Declares stages over HTTP: as fast as conclusions come back, or at a steady pace."""
+
+    def __init__(self, suite: Suite, people: People, observed: Observed) -> None:
+        self._suite, self._people, self._observed = suite, people, observed
+        self._port = suite.ports["intake"]
+        self._serial = 0
+        self._minted = 0.0
+        self._token = ""
+        self._codes: asyncio.Queue[str] = asyncio.Queue()
+        self._body = b""
+
+    async def prepare(self) -> None:
+        """Upload one set of materials, make the projects known."""
+        materials = await asyncio.to_thread(self._people.materials, TYPE, STAGE)
+        self._body = json.dumps({"form": FORM, "materials": materials, "truthful": True}, ensure_ascii=False).encode()
+        async with asyncpg.create_pool(self._suite.databases["intake"], min_size=1, max_size=1) as pool:
+            await self._seed(pool, 40_000)
+
+    async def _seed(self, pool: Any, count: int) -> None:
+        """Projects are no part of the job: they are put into intake's table at once instead of pushed one by one."""
+        rows = [self._project(number) for number in range(count)]
+        await pool.executemany(
+            "INSERT INTO projects (code, version, name, process_type, jurisdiction, builder, builder_name)"
+            " VALUES ($1, 1, $2, $3, $4, $5, $6)",
+            rows,
+        )
+        for row in rows:
+            self._codes.put_nowait(row[0])
+
+    def _project(self, number: int) -> tuple[Any, ...]:
+        place = PLACES[number % 2]
+        return (f"2018-{place}-47-03-{number:06d}", f"项目 {number}", TYPE.value, place, USCC, "示例建设有限公司")
+
+    async def flat_out(self, seconds: float) -> None:
+        """Declare as fast as the suite takes it, with a bounded number of declarations not yet concluded."""
+        until = time.monotonic() + seconds
+        telling = asyncio.create_task(self._tell())
+        await asyncio.gather(*(self._keep_declaring(until) for _ in range(CONNECTIONS)))
+        telling.cancel()
+
+    async def _tell(self) -> None:
+        """Show progress."""
+        while True:
+            accepted, concluded = len(self._observed.accepted), len(self._observed.concluded)
+            print(f"· {accepted} accepted, {concluded} concluded", file=sys.stderr, flush=True)
+            await asyncio.sleep(5)
+
+    async def _keep_declaring(self, until: float) -> None:
+        connection = Connection("127.0.0.1", self._port)
+        while time.monotonic() < until:
+            if len(self._observed.accepted) - len(self._observed.concluded) >= OUTSTANDING:
+                await asyncio.sleep(0.005)
+                continue
+            await self._declare(connection)
+        connection.close()
+
+    async def paced(self, per_second: int, seconds: int) -> None:
+        """Declare at a steady pace, whatever comes back."""
+        connections: asyncio.Queue[Connection] = asyncio.Queue()
+        for _ in range(CONNECTIONS):
+            connections.put_nowait(Connection("127.0.0.1", self._port))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        tasks: list[asyncio.Task[None]] = []
+        for number in range(per_second * seconds):
+            await asyncio.sleep(max(0.0, began + number / per_second - loop.time()))
+            tasks.append(asyncio.create_task(self._declare_with(connections)))
+        await asyncio.gather(*tasks)
+
+    async def _declare_with(self, connections: "asyncio.Queue[Connection]") -> None:
+        connection = await connections.get()
+        await self._declare(connection)
+        connections.put_nowait(connection)
+
+    async def _declare(self, connection: Connection) -> None:
+        code = self._codes.get_nowait()
+        path = f"/projects/{code}/stages/{STAGE.value}/applications"
+        status, _ = await connection.post(path, self._headers(code), self._body)
+        if status == 202:
+            self._observed.accepted[code] = time.time()
+        else:
+            self._observed.refused[status] += 1
+
+    def _headers(self, code: str) -> str:
+        now = time.monotonic()
+        if self._serial == 0 or now - self._minted > 300:
+            self._serial, self._minted = 1, now
+            self._token = self._people.suite.mint("builder", "builder", uscc=USCC)
+        return f"Authorization: Bearer {self._token}\r\nIdempotency-Key: bench-{code}\r\n"
+
+    async def settle(self, seconds: float = 60) -> None:
+        """Return when everything accepted has concluded, or after `seconds`."""
+        until = time.monotonic() + seconds
+        while set(self._observed.accepted) - set(self._observed.concluded) and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+
+
+async def _watch_stages(suite: Suite, observed: Observed) -> None:
+    """Read the raw topics: conclusions, and how many messages there are."""
+    names = [topic.name for topic in topics.TOPICS]
+    async for record in _records(suite, names):
+        observed.messages[record.topic] += 1
+        if record.topic == topics.STAGES.name and dict(record.headers)["ce_type"] == b"StageConcluded":
+            observed.concluded[record.key.decode()] = time.time()
+
+
+async def _watch_items(suite: Suite, observed: Observed) -> None:
+    """Read every department's items topic: when each item can be read."""
+    names = [topics.department_items(JurisdictionCode(p), DepartmentCode(d)).name for p, d in _needed(suite)]
+    async for record in _records(suite, names):
+        observed.messages["departments"] += 1
+        observed.readable.setdefault(record.key.decode(), []).append(time.time())
+
+
+async def _records(suite: Suite, names: list[str]) -> Any:
+    consumer: Any = AIOKafkaConsumer(*names, bootstrap_servers=suite.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    yield record
+    finally:
+        await consumer.stop()
