@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from local import ports
 from local.kafka import Kafka
 from local.postgres import Postgres

@@ -3,16 +3,19 @@
 import os
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from local.suite import Suite
 
+CPUS = Path("/proc/cpuinfo")
+
 
 def machine() -> dict[str, Any]:
     """Return the machine that the figures hold for."""
-    lines = open("/proc/cpuinfo").read().splitlines() if os.path.exists("/proc/cpuinfo") else []
+    lines = CPUS.read_text().splitlines() if CPUS.exists() else []
     model = next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
-from contracts.terms import ProcessType, Stage
 
+from contracts.terms import ProcessType, Stage
 from local.suite import Suite
 
 T = TypeVar("T")

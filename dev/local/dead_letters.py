@@ -8,7 +8,6 @@ from typing import Any
 
 from contracts import topics
 from contracts.dead_letters import DeadLetter
-
 from local import ports
 from local.trouble import Trouble
 

@@ -16,7 +16,6 @@ from typing import Any, Final
 from chassis.wallclock import parsed
 from contracts.labels import label
 from contracts.terms import Light, Outcome, ProcessType, Stage, StageResult
-
 from local import script
 from local.builder import FORM, People, eventually
 from local.processes import PROCESSES
@@ -111,6 +110,10 @@ def _play(people: People) -> dict[str, Any]:
     return eventually(
         lambda: _turn(people, application_id, done), lambda told: told["state"] == "CONCLUDED", PATIENCE_SECONDS
     )
+
+
+def _is_concluded(told: dict[str, Any]) -> bool:
+    return told["state"] == "CONCLUDED"
 
 
 def _turn(people: People, application_id: str, done: set[str]) -> dict[str, Any]:

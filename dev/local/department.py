@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from chassis.outbox import send_all
 from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from contracts.topics import Topic
-
 from local import children
 from local.trouble import Trouble
 

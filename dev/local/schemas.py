@@ -14,7 +14,6 @@ from chassis.settings import table
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.envelope import SCHEMA_BASE
 from contracts.topics import TOPICS, department_topics
-
 from local.suite import ROOT
 
 SETTINGS = (

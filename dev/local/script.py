@@ -15,7 +15,6 @@ from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import Event
 from contracts.parts import Special
 from contracts.terms import ItemStep, Outcome, SpecialKind
-
 from local.department import report, serve
 
 CORRECTED: Final = "S1-10"

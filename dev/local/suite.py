@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+
 from chassis.catalogue import load
 from contracts.codes import JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
-
 from local import children, ports
 from local.callers import Callers
 from local.kafka import Kafka, create_topics

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from contracts.terms import ProcessType, Stage
 from local.builder import People, eventually
 from local.suite import Suite

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from contracts.terms import ProcessType, Stage
 from local.builder import FORM, People, scan
 from local.suite import Suite

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import chinese_calendar
 import pytest
+
 from chassis.catalogue import load
 from contracts.terms import ClockEnd, PauseReason
 from local.suite import CATALOGUE

@@ -6,10 +6,11 @@ A working day counts if and only if the clock ran both at its beginning and at i
 from datetime import UTC, date, datetime, timedelta
 
 import chinese_calendar
-from chassis.catalogue import load
-from contracts.terms import PauseReason
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from chassis.catalogue import load
+from contracts.terms import PauseReason
 from local.suite import CATALOGUE
 from procedure import clock as law
 from procedure.clock import Clock
@@ -23,8 +24,8 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) - HOURS
 
 
-def ran(at: datetime, started: datetime, pauses: list[tuple[datetime, datetime]]) -> bool:
-    """Whether the clock ran at `at`; what happens at an instant holds from it on."""
+def ran_until(at: datetime, started: datetime, pauses: list[tuple[datetime, datetime]]) -> bool:
+    """Whether the clock ran just before `at`: what happens at midnight belongs to the day that begins."""
     return started < at and not any(began < at <= ended for began, ended in pauses)
 
 
@@ -33,13 +34,11 @@ def naive_due(limit: int, started: datetime, pauses: list[tuple[datetime, dateti
     day = (started + HOURS).date()
     counted = 0
     while True:
-        begins, ends = midnight(day), midnight(day + timedelta(days=1)) - timedelta(microseconds=1)
-        at_begin = started < begins and not any(began < begins <= ended or began == begins for began, ended in pauses)
-        at_begin = at_begin and not any(ended == begins for _, ended in pauses)
-        if chinese_calendar.is_workday(day) and at_begin and ran(ends, started, pauses):
-            counted += 1
-            if counted == limit:
-                return day
+        begins, ends = midnight(day), midnight(day + timedelta(days=1))
+        ran = ran_until(begins, started, pauses) and ran_until(ends, started, pauses)
+        counted += chinese_calendar.is_workday(day) and ran
+        if counted == limit:
+            return day
         day += timedelta(days=1)
 
 

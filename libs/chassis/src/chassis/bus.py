@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from contracts.envelope import Event, Unreadable, decode, header
-from contracts.topics import Topic
 
 from chassis import deadletter, metrics, parking, positions
 from chassis.database import TRANSIENT, Database, Work
@@ -27,6 +25,8 @@ from chassis.parking import Held, Lane, Raw, Why
 from chassis.positions import Span
 from chassis.telemetry import batch_span
 from chassis.wallclock import WallClock
+from contracts.envelope import Event, Unreadable, decode, header
+from contracts.topics import Topic
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord

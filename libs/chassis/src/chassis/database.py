@@ -14,6 +14,7 @@ from zlib import crc32
 
 import asyncpg
 import structlog
+
 from contracts.envelope import Encoded, Event, encode
 from contracts.topics import Topic
 

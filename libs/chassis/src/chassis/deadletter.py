@@ -6,13 +6,12 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Final
 
-from contracts import topics
-from contracts.dead_letters import DeadLetter
-from contracts.envelope import derived_id
-
 from chassis import metrics
 from chassis.database import Work
 from chassis.parking import Raw
+from contracts import topics
+from contracts.dead_letters import DeadLetter
+from contracts.envelope import derived_id
 
 LARGEST_KEPT: Final = 256 * 1024
 """Bytes of a value that a dead letter keeps; `truncated` says when there were more."""

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import orjson
 from fastapi import Header, Request
-from procedure.refusals import Refusal
 
 from chassis.database import Work
+from procedure.refusals import Refusal
 
 
 class IdempotencyKeyReused(Refusal):

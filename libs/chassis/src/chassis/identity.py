@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+from fastapi import Request
+
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
 from contracts.terms import Role
-from fastapi import Request
 from procedure.authority import Caller, NotYourRole
 from procedure.refusals import Refusal
 

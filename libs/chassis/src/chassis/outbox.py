@@ -19,10 +19,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
-from contracts.envelope import Encoded
 
 from chassis import metrics
 from chassis.database import TRANSIENT, Connection, Database, unpacked
+from contracts.envelope import Encoded
 
 Producer = AIOKafkaProducer
 

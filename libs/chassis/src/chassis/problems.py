@@ -8,12 +8,12 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from procedure.refusals import Refusal
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from chassis import metrics
 from chassis.database import TRANSIENT
+from procedure.refusals import Refusal
 
 TYPE_BASE: Final = "https://lianshen.dalian.example/problems/"
 REGULATION: Final = "大政办发〔2018〕178号"

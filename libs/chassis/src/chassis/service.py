@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from contracts import asyncapi
-from contracts.topics import Topic
 from fastapi import APIRouter, FastAPI
 from faststream import FastStream
 
@@ -25,6 +23,8 @@ from chassis.http import create_app
 from chassis.outbox import Relay
 from chassis.settings import Settings
 from chassis.wallclock import WallClock, wallclock_from
+from contracts import asyncapi
+from contracts.topics import Topic
 
 BESIDE_STOPS_SECONDS: Final = 5.0
 

@@ -5,9 +5,8 @@ import secrets
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from contracts.envelope import header
-
 from chassis.settings import Settings
+from contracts.envelope import header
 
 _tracer: Any = None
 LINKS_KEPT = 64

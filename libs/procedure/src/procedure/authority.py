@@ -7,7 +7,6 @@ from typing import Final
 from contracts.codes import CITY, PILOT_ZONES, CreditCode, DepartmentCode, JurisdictionCode
 from contracts.parts import Actor
 from contracts.terms import Role
-
 from procedure.refusals import Refusal
 
 

@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 from contracts.codes import CITY, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode
 from contracts.parts import Policies as Versions
 from contracts.terms import ItemKind, OnExpiry, ProcessType, Stage
-
 from procedure.calendar import Calendar, Exception_, Overlay, merged
 
 K = TypeVar("K")

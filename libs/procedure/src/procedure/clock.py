@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from contracts.terms import ClockEnd, ClockState, PauseReason
-
 from procedure.calendar import Calendar, local_day, start_of_day
 from procedure.policies import DEFAULT, Policies
 

@@ -25,7 +25,6 @@ from contracts.terms import (
     PauseReason,
     Stage,
 )
-
 from procedure import clock as clocks
 from procedure.calendar import Calendar
 from procedure.clock import Clock, Due

@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from contracts.terms import ClockState, Light
-
 from procedure.calendar import Calendar, local_day, start_of_day
 from procedure.clock import Clock, due, remaining_days, state
 from procedure.policies import DEFAULT, Policies

@@ -7,7 +7,6 @@ from typing import Final
 
 from contracts.codes import ItemCode, MaterialCode, ProjectCode
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, StageResult
-
 from procedure.catalogue import Catalogue, ItemRule
 from procedure.policies import DEFAULT, Policies
 from procedure.refusals import Refusal

@@ -1,7 +1,6 @@
 """Runs the department worker."""
 
 from chassis.settings import load
-
 from department_worker.app import create
 from department_worker.settings import Settings
 

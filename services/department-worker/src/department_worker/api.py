@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
 from chassis import idempotency
 from chassis.catalogue import City
 from chassis.database import Database
@@ -15,16 +18,13 @@ from contracts.department_worker import LateOpinionRecorded
 from contracts.envelope import Text, derived_id
 from contracts.parts import Special
 from contracts.terms import ItemState, ItemStep, Outcome, Role
-from fastapi import APIRouter, Depends, Query, Request, Response
+from department_worker import domain, store
+from department_worker.domain import Result
 from procedure import authority
 from procedure import items as law
 from procedure.authority import Caller, NotFound
 from procedure.calendar import SHANGHAI
 from procedure.items import Act, Item
-from pydantic import BaseModel, ConfigDict
-
-from department_worker import domain, store
-from department_worker.domain import Result
 
 Officer = Annotated[Caller, Depends(requires(Role.OFFICER))]
 IdempotencyKey = Annotated[str, Depends(idempotency.key_of)]

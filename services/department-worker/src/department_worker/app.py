@@ -4,7 +4,6 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-
 from department_worker import api
 from department_worker.handlers import Handlers
 from department_worker.settings import Settings, departments

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+
 from contracts.codes import Sha256
 from contracts.department import ItemReport
 from contracts.department_worker import (

@@ -17,12 +17,11 @@ from contracts.envelope import Event
 from contracts.intake import ApplicationReceived
 from contracts.signing import SealCompleted, SealRejected
 from contracts.timer import ItemAutoRecall
+from department_worker import domain, store
+from department_worker.domain import Document, Result
 from procedure import items as law
 from procedure.items import Act, Item
 from procedure.refusals import Refusal
-
-from department_worker import domain, store
-from department_worker.domain import Document, Result
 
 BuilderEvent = ItemDispatched | ItemSupplemented | ItemWithdrawn
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from chassis import settings
 from contracts.codes import DepartmentCode, JurisdictionCode
 from procedure.catalogue import Catalogue
-from pydantic import Field
 
 
 class Settings(settings.Settings):

@@ -7,16 +7,16 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+
 from chassis.database import Connection, Work
 from contracts import topics
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.department_worker import ItemDecided
 from contracts.parts import Actor, Policies
 from contracts.terms import ItemKind, ItemState, OnExpiry, Outcome, Stage
+from department_worker.domain import Document, Result, is_on_desk, seal_request
 from procedure import clock as clocks
 from procedure.items import Decision, Item
-
-from department_worker.domain import Document, Result, is_on_desk, seal_request
 
 _COLUMNS = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, kind,
     limit_days, on_expiry, builder, versions, applied_at, state, version, clock, before_pause, corrections,

@@ -1,7 +1,6 @@
 """Runs the dispatcher."""
 
 from chassis.settings import load
-
 from dispatcher.app import create
 from dispatcher.settings import Settings
 

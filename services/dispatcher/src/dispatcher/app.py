@@ -4,7 +4,6 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-
 from dispatcher.handlers import Handlers
 from dispatcher.settings import Settings
 

@@ -10,10 +10,9 @@ from contracts import department_worker as items
 from contracts import topics
 from contracts.intake import ItemReapplied, StageApplied, SupplementSubmitted, WithdrawalRequested
 from contracts.parts import AboutStage
-from procedure.catalogue import Catalogue
-
 from dispatcher import domain, store
 from dispatcher.domain import Said, StageProcess, ToAll
+from procedure.catalogue import Catalogue
 
 
 class Handlers:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+
 from chassis.database import Work
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.parts import MaterialRef, Policies
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, Submission
-
 from dispatcher.domain import ItemLine, StageProcess
 
 _LOAD = """

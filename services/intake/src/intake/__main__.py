@@ -1,7 +1,6 @@
 """Runs intake."""
 
 from chassis.settings import load
-
 from intake.app import create
 from intake.settings import Settings
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 from uuid import UUID
 
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
 from chassis import idempotency
 from chassis.database import Database, Work
 from chassis.http import traceparent_of
@@ -25,16 +28,13 @@ from contracts.intake import (
 )
 from contracts.parts import Builder
 from contracts.terms import ItemState, Light, Outcome, ProcessType, Role, Stage, Submission
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from procedure import authority, stages
-from procedure.authority import Caller, NotFound
-from procedure.catalogue import Catalogue
-from pydantic import BaseModel, ConfigDict, Field
-
 from intake import domain, store
 from intake.domain import GivenMaterial, Project
 from intake.materials import Materials
 from intake.store import Application, Progress
+from procedure import authority, stages
+from procedure.authority import Caller, NotFound
+from procedure.catalogue import Catalogue
 
 Platform = Annotated[Caller, Depends(requires(Role.PLATFORM))]
 OnlyBuilder = Annotated[Caller, Depends(requires(Role.BUILDER))]

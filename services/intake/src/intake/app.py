@@ -4,7 +4,6 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-
 from intake import api
 from intake.handlers import Handlers
 from intake.materials import Materials

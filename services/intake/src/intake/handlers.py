@@ -23,12 +23,11 @@ from contracts.timer import (
     DueChanged,
     LightChanged,
 )
+from intake import domain, store
+from intake.store import Progress
 from procedure import stages
 from procedure.catalogue import Catalogue
 from procedure.stages import Standing
-
-from intake import domain, store
-from intake.store import Progress
 
 ProgressOf = dict[tuple[UUID, ItemCode], Progress]
 

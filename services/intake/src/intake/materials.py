@@ -8,8 +8,9 @@ from urllib.parse import urlparse
 from uuid import uuid4
 
 import obstore
-from contracts.codes import Sha256
 from obstore.store import from_url
+
+from contracts.codes import Sha256
 from procedure.refusals import Refusal
 
 LARGEST_BYTES: Final = 200 * 1024 * 1024

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from chassis import settings
 from pydantic import Field
+
+from chassis import settings
 
 
 class Settings(settings.Settings):

@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+
 from chassis.database import Connection, Work
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.intake import NoticeSent, StageApplied
 from contracts.parts import Builder, MaterialRef
 from contracts.terms import ItemState, Light, Outcome, ProcessType, Stage
-from procedure.stages import Declared
-
 from intake.domain import Project, UploadedMaterial
 from intake.materials import Stored
+from procedure.stages import Declared
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Runs signing."""
 
 from chassis.settings import load
-
 from signing.app import create
 from signing.settings import Settings
 

@@ -5,7 +5,6 @@ import asyncio
 from chassis.bus import Listen
 from chassis.service import Service
 from contracts import topics
-
 from signing.handlers import Handlers
 from signing.settings import Settings
 from signing.token import TokenDoor

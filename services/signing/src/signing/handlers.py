@@ -8,7 +8,6 @@ from chassis.database import Work
 from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import SealRequested
-
 from signing import domain, store
 from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
 

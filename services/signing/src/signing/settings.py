@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from chassis import settings
 from pydantic import Field
+
+from chassis import settings
 
 
 class Settings(settings.Settings):

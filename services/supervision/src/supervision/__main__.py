@@ -1,7 +1,6 @@
 """Runs supervision."""
 
 from chassis.settings import load
-
 from supervision.app import create
 from supervision.settings import Settings
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
 from chassis import idempotency
 from chassis.database import Database
 from chassis.http import traceparent_of
@@ -18,12 +21,9 @@ from contracts.codes import CITY, PILOT_ZONES, DepartmentCode, ItemCode, Jurisdi
 from contracts.envelope import Text, derived_id
 from contracts.supervision import Urged
 from contracts.terms import Light, Role, Stage, UrgeLevel
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from procedure import authority
 from procedure.authority import Caller, NotFound
 from procedure.catalogue import Catalogue
-from pydantic import BaseModel, ConfigDict
-
 from supervision import store
 
 Supervisor = Annotated[Caller, Depends(requires(Role.SUPERVISOR))]

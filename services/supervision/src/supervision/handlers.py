@@ -12,7 +12,6 @@ from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.envelope import Event
 from contracts.terms import ClockSubject, Light, StageState
 from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStepped, LightChanged
-
 from supervision import domain, store
 from supervision.domain import ItemRow
 

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from chassis.database import Connection, Work
 
+from chassis.database import Connection, Work
 from supervision.domain import ItemRow
 
 _ITEM = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, state, outcome,

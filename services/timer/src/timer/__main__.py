@@ -1,7 +1,6 @@
 """Runs the timer."""
 
 from chassis.settings import load
-
 from timer.app import create
 from timer.settings import Settings
 

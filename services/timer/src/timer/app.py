@@ -4,7 +4,6 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-
 from timer.firing import Firing
 from timer.handlers import Handlers
 from timer.settings import Settings

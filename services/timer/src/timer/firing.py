@@ -10,6 +10,7 @@ import contextlib
 from datetime import datetime
 
 import structlog
+
 from chassis import metrics
 from chassis.bus import Bus, NotNow
 from chassis.database import TRANSIENT, Database, Work
@@ -17,7 +18,6 @@ from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.envelope import derived_id
 from procedure.calendar import Calendar
-
 from timer import domain, store
 from timer.domain import Said, Tracked
 from timer.handlers import act_at

@@ -12,7 +12,6 @@ from contracts import topics
 from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.parts import AboutStage
 from procedure.calendar import Calendar
-
 from timer import domain, store
 from timer.domain import Said, Tracked
 from timer.store import Kept

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+
 from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.terms import ClockSubject, Light, OnExpiry, Stage
 from procedure import clock as law
 from procedure.clock import Clock
-
 from timer.domain import Tracked
 
 _COLUMNS = """clock_id, subject, project_code, application_id, stage, jurisdiction, clock, started, item_id, item_code,

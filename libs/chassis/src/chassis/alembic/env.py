@@ -3,6 +3,7 @@
 import asyncio
 
 from alembic import context
+
 from chassis.migrate import run_migrations
 
 asyncio.run(run_migrations(context.config.attributes["url"], context))

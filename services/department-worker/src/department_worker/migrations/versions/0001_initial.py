@@ -1,6 +1,7 @@
 """Items with their clocks, registered documents, idempotency keys."""
 
 from alembic import op
+
 from chassis.tables import DDL, IDEMPOTENCY_DDL, create
 
 revision = "0001"

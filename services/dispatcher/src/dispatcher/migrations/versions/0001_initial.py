@@ -1,6 +1,7 @@
 """Stage applications as processes, with a line for each item."""
 
 from alembic import op
+
 from chassis.tables import DDL, create
 
 revision = "0001"

@@ -1,6 +1,7 @@
 """Projects, stage applications, materials, progress, notices."""
 
 from alembic import op
+
 from chassis.tables import DDL, IDEMPOTENCY_DDL, create
 
 revision = "0001"

@@ -1,6 +1,7 @@
 """The seals that were made."""
 
 from alembic import op
+
 from chassis.tables import DDL, create
 
 revision = "0001"

@@ -1,6 +1,7 @@
 """Stories by project, items with their lights, stages."""
 
 from alembic import op
+
 from chassis.tables import DDL, IDEMPOTENCY_DDL, create
 
 revision = "0001"

@@ -1,6 +1,7 @@
 """Clocks of items and stages."""
 
 from alembic import op
+
 from chassis.tables import DDL, create
 
 revision = "0001"
