@@ -36,7 +36,9 @@ class People:
     def builder(self, key: str | None = None) -> dict[str, str]:
         return self.header("builder", key, uscc=self.uscc)
 
-    def push(self, code: str, process_type: ProcessType, jurisdiction: str = "210281") -> httpx.Response:
+    def push(
+        self, code: str, process_type: ProcessType, jurisdiction: str = "210281", *, key: str | None = None
+    ) -> httpx.Response:
         """Push a project as the 多规合一 platform does."""
         body = {
             "name": f"项目 {code}",
@@ -44,7 +46,9 @@ class People:
             "jurisdiction": jurisdiction,
             "builder": {**BUILDER, "uscc": self.uscc},
         }
-        return self.http.put(f"{self.suite.url('intake')}/projects/{code}", json=body, headers=self.header("platform"))
+        return self.http.put(
+            f"{self.suite.url('intake')}/projects/{code}", json=body, headers=self.header("platform", key)
+        )
 
     def upload(self, content: bytes, kind: str = "application/pdf") -> dict[str, Any]:
         headers = {**self.builder(), "Content-Type": kind}
@@ -55,10 +59,10 @@ class People:
     def materials(self, process_type: ProcessType, stage: Stage) -> list[dict[str, str]]:
         """Upload what a stage needs, and return the set."""
         needed = self.suite.city.catalogue.to_submit(stage, process_type)
-        return [
-            {"code": one.code, "name": f"{one.name}.pdf", "sha256": self.upload(scan(one.name))["sha256"]}
-            for one in needed
-        ]
+        return [self._material(one.code, one.name) for one in needed]
+
+    def _material(self, code: str, name: str) -> dict[str, str]:
+        return {"code": code, "name": f"{name}.pdf", "sha256": self.upload(scan(name))["sha256"]}
 
     def declare(
         self, code: str, stage: Stage, materials: list[dict[str, str]], *, key: str | None = None, **more: Any

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from chassis.outbox import send_all
 from contracts import topics
@@ -81,23 +82,36 @@ async def serve(
         bootstrap_servers=bootstrap,
         group_id=f"department-{'-'.join(sorted(reading))}"[:200],
         auto_offset_reset="earliest",
+        enable_auto_commit=False,
     )
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000
     )
-    await consumer.start()
-    await producer.start()
+    await _started(consumer)
+    await _started(producer)
     sending = asyncio.create_task(_send_later(producer, later)) if later is not None else None
     try:
         while not stop.is_set():
             fetched = await consumer.getmany(timeout_ms=200, max_records=500)
             events = [_event(record, reading[tp.topic]) for tp, records in fetched.items() for record in records]
             await send(producer, [one for event in events for one in answers(event)])
+            if events:
+                with contextlib.suppress(KafkaError):  # uncommitted is only read again
+                    await consumer.commit()
     finally:
         if sending is not None:
             sending.cancel()
         await consumer.stop()
         await producer.stop()
+
+
+async def _started(client: Any) -> None:
+    """Start a client, however long Kafka is away."""
+    while True:
+        try:
+            return await client.start()
+        except KafkaError:
+            await asyncio.sleep(0.5)
 
 
 async def _send_later(producer: Any, later: "asyncio.Queue[ItemReport]") -> None:
@@ -106,9 +120,14 @@ async def _send_later(producer: Any, later: "asyncio.Queue[ItemReport]") -> None
 
 
 async def send(producer: Any, reports: Sequence[ItemReport]) -> None:
-    """Send reports, each on its department's own topic."""
-    if reports:
-        await send_all(producer, [encode(one, _reports(one), "department") for one in reports])
+    """Send reports, each on its department's own topic, until Kafka has them: a repeat is only refused."""
+    messages = [encode(one, _reports(one), "department") for one in reports]
+    while messages:
+        try:
+            await send_all(producer, messages)
+            messages = []
+        except* KafkaError:
+            await asyncio.sleep(0.5)
 
 
 def _reports(one: ItemReport) -> str:
