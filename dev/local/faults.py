@@ -10,8 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,14 +71,25 @@ def campaign(suite: Suite, victims: Iterable[str]) -> tuple[list[str], int, int]
     finally:
         load.finish()
     accepted = load.accepted
-    people = People(suite)
-    for application_id in accepted.values():
-        eventually(partial(people.progress, application_id), _is_concluded, SETTLE_SECONDS)
-    return complaints(read_topics(suite), accepted), len(accepted), faults
+    unsettled = settle(People(suite), accepted)
+    return [*unsettled, *complaints(read_topics(suite), accepted)], len(accepted), faults
 
 
-def _is_concluded(told: dict[str, Any]) -> bool:
-    return told["state"] == "CONCLUDED"
+def settle(people: People, accepted: Mapping[str, str]) -> list[str]:
+    """Wait until the builder is shown the end of every declaration; return what is not at its end in time, and how."""
+    until = time.monotonic() + SETTLE_SECONDS
+    left = dict(accepted)
+    shown: dict[str, Any] = {}
+    while left and time.monotonic() < until:
+        shown = {code: people.progress(application_id) for code, application_id in left.items()}
+        left = {code: accepted[code] for code, told in shown.items() if told.get("state") != "CONCLUDED"}
+        time.sleep(0.2)
+    return [f"{code}: the builder is still shown {_short(shown[code])}" for code in left]
+
+
+def _short(told: dict[str, Any]) -> str:
+    items = [f"{one['item_code']} {one['state']}" for one in told.get("items", ())]
+    return f"{told.get('state', told)} {' '.join(items)}"
 
 
 def start_departments(suite: Suite) -> None:

@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from chassis import metrics
@@ -217,8 +216,7 @@ class Relay:
             with contextlib.suppress(*TRANSIENT):
                 await held.close(timeout=1)
         if producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(producer.stop(), 2)
+            await _silenced(producer)
 
     async def _relay_until_stopped(self, place: _Shard) -> bool:
         """Relay until told to stop and nothing is left; returns True then. Raises what interrupts it."""
@@ -284,6 +282,18 @@ class Relay:
         if place.sent:
             await _of(place.held).execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", place.sent)
             place.sent = []
+
+
+async def _silenced(producer: Producer) -> None:
+    """End a producer without sending what it still holds: its successor sends all of it again, in order, and what came
+    late from the predecessor would break that order."""
+    sender = producer._sender.sender_task  # pyright: ignore[reportPrivateUsage]
+    producer._closed = True  # pyright: ignore[reportPrivateUsage]
+    if sender is not None:
+        sender.cancel()
+    await producer.client.close()
+    if sender is not None:
+        await asyncio.wait([sender], timeout=2)
 
 
 def _of(opened: T | None) -> T:

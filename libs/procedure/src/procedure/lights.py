@@ -1,10 +1,20 @@
 """亮灯 (Art. 22): which light a clock shows, and when it turns."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from contracts.terms import ClockState, Light
+from contracts.timer import (
+    ClockPaused,
+    ClockResumed,
+    ClockStarted,
+    ClockStepped,
+    ClockStopped,
+    DueChanged,
+    LightChanged,
+)
 from procedure.calendar import Calendar, local_day, start_of_day
 from procedure.clock import Clock, due, remaining_days, state
 from procedure.policies import DEFAULT, Policies
@@ -65,3 +75,31 @@ def worst(lights: Iterable[Light]) -> Light | None:
     """Return the worst of several lights: red, yellow, green, grey; None for none."""
     shown = set(lights)
     return next((one for one in WORST_FIRST if one in shown), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What people are shown of a clock: its due instant and light, and the generation that both follow from."""
+
+    due_at: datetime | None = None
+    light: Light | None = None
+    generation: int = 0
+
+
+def shown(before: Shown, step: ClockStepped) -> Shown:
+    """Return what is shown after a step of the clock; a repeat changes nothing."""
+    if step.generation <= before.generation:
+        return before
+    match step:
+        case ClockStarted() | ClockResumed():
+            return Shown(step.due_at, Light.GREEN, step.generation)
+        case ClockPaused():
+            return Shown(None, Light.GREY, step.generation)
+        case DueChanged():
+            return Shown(step.due_at, before.light, step.generation)
+        case LightChanged():
+            return Shown(before.due_at, step.light, step.generation)
+        case ClockStopped():
+            return Shown(None, None, step.generation)
+        case _:
+            return before

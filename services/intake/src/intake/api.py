@@ -1,6 +1,6 @@
 """Intake over HTTP: the 多规合一 platform pushes, builders declare and ask, the window receives and issues."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis import idempotency
+from chassis import idempotency, shown
 from chassis.database import Database, Work
 from chassis.http import traceparent_of
 from chassis.idempotency import Answer, Key
@@ -35,6 +35,7 @@ from intake.store import Application, Progress
 from procedure import authority, stages
 from procedure.authority import Caller, NotFound
 from procedure.catalogue import Catalogue
+from procedure.lights import Shown
 
 Platform = Annotated[Caller, Depends(requires(Role.PLATFORM))]
 OnlyBuilder = Annotated[Caller, Depends(requires(Role.BUILDER))]
@@ -407,9 +408,11 @@ class Intake:
         async with self._database.reading() as connection:
             application = await self._application(connection, caller, application_id, lock=False)
             rows = await store.progress(connection, [application_id])
-        return self._stage_view(application, list(rows.values()))
+            clocks = await shown.of(connection, [application_id, *(row.item_id for row in rows.values())])
+        return self._stage_view(application, list(rows.values()), clocks)
 
-    def _stage_view(self, a: Application, rows: list[Progress]) -> StageProgress:
+    def _stage_view(self, a: Application, rows: list[Progress], clocks: Mapping[UUID, Shown]) -> StageProgress:
+        clock = clocks.get(a.application_id, Shown())
         return StageProgress(
             application_id=a.application_id,
             project_code=a.project_code,
@@ -417,13 +420,13 @@ class Intake:
             state=a.state,
             result=a.result,
             limit_days=a.limit_days,
-            due_at=a.due_at,
-            light=a.light,
+            due_at=clock.due_at,
+            light=clock.light,
             **self._catalogue.versions.model_dump(),
-            items=[self._item_view(row) for row in rows],
+            items=[self._item_view(row, clocks.get(row.item_id, Shown())) for row in rows],
         )
 
-    def _item_view(self, row: Progress) -> ItemProgress:
+    def _item_view(self, row: Progress, clock: Shown) -> ItemProgress:
         return ItemProgress(
             item_id=row.item_id,
             item_code=row.item_code,
@@ -435,8 +438,8 @@ class Intake:
             outcome=row.outcome,
             opinion=row.opinion,
             limit_days=row.limit_days,
-            due_at=row.due_at,
-            light=row.light,
+            due_at=clock.due_at,
+            light=clock.light,
         )
 
     async def stages_of(self, caller: Caller, code: ProjectCode) -> list[StageProgress]:
@@ -444,9 +447,11 @@ class Intake:
         async with self._database.reading() as connection:
             await self._project(connection, code, caller)
             applications = await store.applications_of(connection, code)
-            rows = await store.progress(connection, [one.application_id for one in applications])
+            ids = [one.application_id for one in applications]
+            rows = await store.progress(connection, ids)
+            clocks = await shown.of(connection, [*ids, *(row.item_id for row in rows.values())])
         return [
-            self._stage_view(one, [row for row in rows.values() if row.application_id == one.application_id])
+            self._stage_view(one, [row for row in rows.values() if row.application_id == one.application_id], clocks)
             for one in applications
         ]
 

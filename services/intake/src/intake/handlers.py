@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
+from chassis import shown
 from chassis.bus import Received, hold_back
 from chassis.database import Work
 from contracts import topics
@@ -13,18 +13,10 @@ from contracts.department_worker import ItemStepped
 from contracts.dispatcher import ItemNotDispatched, StageAccepted, StageConcluded, StageDispatched
 from contracts.intake import NoticeSent
 from contracts.parts import AboutStage, DispatchedItem
-from contracts.terms import ClockSubject, ItemState, Light
-from contracts.timer import (
-    ClockPaused,
-    ClockResumed,
-    ClockStarted,
-    ClockStepped,
-    ClockStopped,
-    DueChanged,
-    LightChanged,
-)
+from contracts.terms import ItemState
+from contracts.timer import ClockStepped
 from intake import domain, store
-from intake.store import Progress
+from intake.store import Progress, StageStep
 from procedure import stages
 from procedure.catalogue import Catalogue
 from procedure.stages import Standing
@@ -55,25 +47,25 @@ class Handlers:
         ]
         rows |= {(row.application_id, row.item_code): row for row in closed}
         await store.keep_progress(work, [row for key, row in rows.items() if known.get(key) != row])
-        await store.keep_stages(work, [row for received in ours for row in self._stage_rows(received.event)])
+        await store.keep_stages(work, [step for received in ours for step in self._stage_steps(received.event)])
         notices = [
             (domain.notice_of_stage(received.event, builders[received.event.application_id], self._catalogue), received)
             for received in ours
         ]
         await _tell(work, notices)
 
-    def _stage_rows(self, event: AboutStage) -> Iterable[tuple[Any, ...]]:
+    def _stage_steps(self, event: AboutStage) -> Iterable[StageStep]:
         if isinstance(event, StageDispatched):
-            yield event.application_id, "DISPATCHED", None, None, event.limit_days, None, None
+            yield StageStep(event.application_id, event.version, "DISPATCHED", limit_days=event.limit_days)
         if isinstance(event, StageAccepted):
-            yield event.application_id, "ACCEPTED", None, None, None, None, None
+            yield StageStep(event.application_id, event.version, "ACCEPTED")
         if isinstance(event, StageConcluded):
             standings = [
                 Standing(one.item_code, one.state, one.outcome, optional=self._is_optional(one.item_code))
                 for one in event.items
             ]
             passed = stages.passed(standings)
-            yield event.application_id, "CONCLUDED", event.result.value, passed, None, None, None
+            yield StageStep(event.application_id, event.version, "CONCLUDED", event.result.value, passed)
 
     def _is_optional(self, code: ItemCode) -> bool:
         return code in self._catalogue.items and self._catalogue.items[code].optional
@@ -103,20 +95,7 @@ class Handlers:
 
     async def on_clocks(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
         """A clock turned: due instants and lights as the builder sees them (Art. 11, 22)."""
-        steps = [received.event for received in events if isinstance(received.event, ClockStepped)]
-        of_items = [step for step in steps if step.subject is ClockSubject.ITEM]
-        rows = await store.progress(work.connection, {step.application_id for step in of_items}, lock=True)
-        changed: ProgressOf = {}
-        for step in of_items:
-            assert step.item_code is not None
-            key = (step.application_id, step.item_code)
-            row = changed.get(key, rows.get(key))
-            if row is not None and row.item_id == step.item_id:
-                changed[key] = _clocked(row, step)
-        await store.keep_progress(work, list(changed.values()))
-        of_stages = [step for step in steps if step.subject is ClockSubject.STAGE]
-        last = {step.application_id: step for step in of_stages if _light(step, None) is not None}
-        await store.keep_stages(work, [_stage_clocked(step) for step in last.values()])
+        await shown.follow(work, [one.event for one in events if isinstance(one.event, ClockStepped)])
 
 
 def _fresh(event: StageDispatched, item: DispatchedItem) -> Progress:
@@ -131,8 +110,6 @@ def _fresh(event: StageDispatched, item: DispatchedItem) -> Progress:
         None,
         "",
         item.limit_days,
-        None,
-        None,
         0,
     )
 
@@ -151,30 +128,6 @@ def _stepped(row: Progress, step: ItemStepped) -> Progress:
         outcome=getattr(step, "outcome", None),
         opinion=getattr(step, "opinion", ""),
     )
-
-
-def _light(step: ClockStepped, before: Light | None) -> Light | None:
-    if isinstance(step, LightChanged):
-        return step.light
-    if isinstance(step, ClockPaused):
-        return Light.GREY
-    if isinstance(step, (ClockStarted, ClockResumed)):
-        return Light.GREEN
-    return before
-
-
-def _clocked(row: Progress, step: ClockStepped) -> Progress:
-    if isinstance(step, (ClockStarted, ClockResumed, DueChanged)):
-        row = replace(row, due_at=step.due_at)
-    if isinstance(step, (ClockPaused, ClockStopped)):
-        row = replace(row, due_at=None)
-    return replace(row, light=None if isinstance(step, ClockStopped) else _light(step, row.light))
-
-
-def _stage_clocked(step: ClockStepped) -> tuple[Any, ...]:
-    light = _light(step, None)
-    due = step.due_at if isinstance(step, (ClockStarted, ClockResumed, DueChanged)) else None
-    return step.application_id, None, None, None, None, due, None if light is None else light.value
 
 
 def _of(builders: dict[UUID, CreditCode], step: ItemStepped) -> CreditCode:

@@ -1,8 +1,7 @@
 """Intake's SQL: projects, applications, materials, the builder's progress and notices."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import astuple, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from chassis.database import Connection, Work
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.intake import NoticeSent, StageApplied
 from contracts.parts import Builder, MaterialRef
-from contracts.terms import ItemState, Light, Outcome, ProcessType, Stage
+from contracts.terms import ItemState, Outcome, ProcessType, Stage
 from intake.domain import Project, UploadedMaterial
 from intake.materials import Stored
 from procedure.stages import Declared
@@ -31,8 +30,18 @@ class Application:
     state: str
     result: str | None
     limit_days: int | None
-    due_at: datetime | None
-    light: Light | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageStep:
+    """What an event of the dispatcher's changes of a stage; None changes nothing. `version` is the dispatcher's."""
+
+    application_id: UUID
+    version: int
+    state: str | None = None
+    result: str | None = None
+    passed: bool | None = None
+    limit_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,6 @@ class Progress:
     outcome: Outcome | None
     opinion: str
     limit_days: int
-    due_at: datetime | None
-    light: Light | None
     version: int
 
 
@@ -151,8 +158,6 @@ def _application(row: asyncpg.Record) -> Application:
         row["state"],
         row["result"],
         row["limit_days"],
-        row["due_at"],
-        None if row["light"] is None else Light(row["light"]),
     )
 
 
@@ -190,14 +195,14 @@ async def uploads(connection: Connection, owner: str, digests: Collection[str]) 
 # Progress -------------------------------------------------------------------------------------------------------
 
 _PROGRESS = """application_id, item_code, item_id, attempt, department, jurisdiction, state, outcome, opinion,
-    limit_days, due_at, light, version"""
+    limit_days, version"""
 _KEEP_PROGRESS = f"""
     INSERT INTO progress ({_PROGRESS})
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
-                         $9::text[], $10::int[], $11::timestamptz[], $12::text[], $13::int[])
+                         $9::text[], $10::int[], $11::int[])
     ON CONFLICT (application_id, item_code) DO UPDATE SET
         item_id = excluded.item_id, attempt = excluded.attempt, state = excluded.state, outcome = excluded.outcome,
-        opinion = excluded.opinion, due_at = excluded.due_at, light = excluded.light, version = excluded.version
+        opinion = excluded.opinion, version = excluded.version
 """
 
 
@@ -223,8 +228,6 @@ def _progress(row: asyncpg.Record) -> Progress:
         None if row["outcome"] is None else Outcome(row["outcome"]),
         row["opinion"],
         row["limit_days"],
-        row["due_at"],
-        None if row["light"] is None else Light(row["light"]),
         row["version"],
     )
 
@@ -237,22 +240,33 @@ async def keep_progress(work: Work, rows: Collection[Progress]) -> None:
 
 def _cells(p: Progress) -> tuple[Any, ...]:
     outcome = None if p.outcome is None else p.outcome.value
-    light = None if p.light is None else p.light.value
     place = (p.application_id, p.item_code, p.item_id, p.attempt, p.department, p.jurisdiction)
-    return (*place, p.state.value, outcome, p.opinion, p.limit_days, p.due_at, light, p.version)
+    return (*place, p.state.value, outcome, p.opinion, p.limit_days, p.version)
 
 
-async def keep_stages(work: Work, rows: Collection[tuple[Any, ...]]) -> None:
-    """Keep stages as the builder sees them: (id, state, result, passed, limit, due, light); None changes nothing."""
-    if rows:
-        await work.execute(
-            """UPDATE applications a SET state = coalesce(u.s, a.state), result = coalesce(u.r, a.result),
-                      passed = coalesce(u.p, a.passed), limit_days = coalesce(u.l, a.limit_days),
-                      due_at = coalesce(u.d, a.due_at), light = coalesce(u.g, a.light)
-               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::int[], $6::timestamptz[], $7::text[])
-                    AS u (id, s, r, p, l, d, g) WHERE a.application_id = u.id""",
-            *_columns(rows),
-        )
+_KEEP_STAGES = """
+    UPDATE applications a SET stage_version = u.v, state = coalesce(u.s, a.state), result = coalesce(u.r, a.result),
+           passed = coalesce(u.p, a.passed), limit_days = coalesce(u.l, a.limit_days)
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bool[], $6::int[]) AS u (id, v, s, r, p, l)
+    WHERE a.application_id = u.id AND a.stage_version < u.v
+"""
+
+
+async def keep_stages(work: Work, steps: Iterable[StageStep]) -> None:
+    """Take steps of stages in, each stage's in order; a repeat changes nothing."""
+    merged: dict[UUID, StageStep] = {}
+    for step in steps:
+        merged[step.application_id] = _merged(merged.get(step.application_id), step)
+    if merged:
+        await work.execute(_KEEP_STAGES, *_columns(astuple(step) for step in merged.values()))
+
+
+def _merged(before: StageStep | None, step: StageStep) -> StageStep:
+    """An UPDATE takes one row per stage: the steps of one batch become one."""
+    if before is None or step.version <= before.version:
+        return before or step
+    pairs = zip(astuple(step), astuple(before), strict=True)
+    return StageStep(*(old if new is None else new for new, old in pairs))
 
 
 async def keep_notices(work: Work, notices: Collection[NoticeSent]) -> list[NoticeSent]:

@@ -2,23 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from contracts.department_worker import CorrectionRequested, ItemStepped
-from contracts.dispatcher import StageDispatched
-from contracts.parts import DispatchedItem
-from contracts.terms import ItemState, Light
-from contracts.timer import (
-    ClockPaused,
-    ClockResumed,
-    ClockStarted,
-    ClockStepped,
-    ClockStopped,
-    DueChanged,
-    LightChanged,
-)
+from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
+from contracts.parts import AboutStage, DispatchedItem
+from contracts.terms import ItemState, StageState
 
 RUNNING_STATES: Final[Mapping[str, ItemState]] = {
     "ItemReceived": ItemState.RECEIVED,
@@ -53,10 +43,34 @@ class ItemRow:
     state: str
     outcome: str | None
     version: int
-    light: str | None
-    due_at: datetime | None
-    clock_generation: int
     limit_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageStep:
+    """What an event of the dispatcher's changes of a stage; None changes nothing. `version` is the dispatcher's."""
+
+    application_id: UUID
+    project_code: str
+    stage: int
+    version: int
+    jurisdiction: str | None
+    state: str
+    result: str | None = None
+
+
+def stage_step(event: AboutStage) -> StageStep | None:
+    """Return what an event changes of its stage's row."""
+    about = (event.application_id, event.project_code, event.stage.value)
+    match event:
+        case StageDispatched():
+            return StageStep(*about, event.version, event.jurisdiction, StageState.DISPATCHED.value)
+        case StageAccepted():
+            return StageStep(*about, event.version, event.jurisdiction, StageState.ACCEPTED.value)
+        case StageConcluded():
+            return StageStep(*about, event.version, None, StageState.CONCLUDED.value, event.result.value)
+        case _:
+            return None
 
 
 def dispatched(event: StageDispatched, item: DispatchedItem) -> ItemRow:
@@ -71,9 +85,6 @@ def dispatched(event: StageDispatched, item: DispatchedItem) -> ItemRow:
         item.department,
         item.jurisdiction,
         ItemState.DRAFT.value,
-        None,
-        0,
-        None,
         None,
         0,
         item.limit_days,
@@ -94,9 +105,6 @@ def opened(step: ItemStepped) -> ItemRow:
         ItemState.DRAFT.value,
         None,
         0,
-        None,
-        None,
-        0,
         getattr(step, "limit_days", 0),
     )
 
@@ -111,19 +119,3 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
         state = RUNNING_STATES[type(step).__name__]
     outcome = getattr(step, "outcome", None)
     return replace(row, version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)
-
-
-def clocked(row: ItemRow, step: ClockStepped) -> ItemRow:
-    """Return the row after a step of its clock; a repeat changes nothing."""
-    if step.generation <= row.clock_generation:
-        return row
-    row = replace(row, clock_generation=step.generation)
-    if isinstance(step, ClockStopped):
-        return replace(row, due_at=None, light=None)
-    if isinstance(step, ClockPaused):
-        return replace(row, due_at=None, light=Light.GREY.value)
-    if isinstance(step, (ClockStarted, ClockResumed)):
-        return replace(row, due_at=step.due_at, light=Light.GREEN.value)
-    if isinstance(step, DueChanged):
-        return replace(row, due_at=step.due_at)
-    return replace(row, light=step.light.value) if isinstance(step, LightChanged) else row

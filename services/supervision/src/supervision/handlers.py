@@ -1,17 +1,18 @@
 """What supervision does when anything happened: the story of its project grows, and the rows follow."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
+from chassis import shown
 from chassis.bus import Received
 from chassis.database import Work
 from contracts.department_worker import ItemStepped
-from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
+from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event
-from contracts.terms import ClockSubject, Light, StageState
-from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStepped, LightChanged
+from contracts.parts import AboutStage
+from contracts.timer import ClockStepped
 from supervision import domain, store
 from supervision.domain import ItemRow
 
@@ -39,8 +40,10 @@ class Handlers:
             for item in event.items
         }
         known = await store.load(work, fresh)
-        await store.keep(work, [row for item_id, row in fresh.items() if item_id not in known])
-        await store.keep_stages(work, [row for event in said for row in _stage_rows(event)])
+        rows = [replace(known.get(item_id, row), limit_days=row.limit_days) for item_id, row in fresh.items()]
+        await store.keep(work, rows)
+        steps = [domain.stage_step(event) for event in said if isinstance(event, AboutStage)]
+        await store.keep_stages(work, [step for step in steps if step is not None])
 
     async def on_items(self, events: AnyReceived, work: Work) -> None:
         """A step of an item."""
@@ -56,15 +59,7 @@ class Handlers:
     async def on_clocks(self, events: AnyReceived, work: Work) -> None:
         """A clock turned: lights and due instants."""
         await self.on_story(events, work)
-        steps = [received.event for received in events if isinstance(received.event, ClockStepped)]
-        of_items = [step for step in steps if step.subject is ClockSubject.ITEM]
-        known = await store.load(work, {step.item_id for step in of_items if step.item_id is not None})
-        changed: dict[UUID, ItemRow] = {}
-        for step in of_items:
-            if step.item_id is not None and step.item_id in known:
-                changed[step.item_id] = domain.clocked(changed.get(step.item_id, known[step.item_id]), step)
-        await store.keep(work, list(changed.values()))
-        await store.keep_stages(work, [row for step in steps for row in _stage_clocked(step)])
+        await shown.follow(work, [one.event for one in events if isinstance(one.event, ClockStepped)])
 
 
 def _told(received: Received[Event]) -> str:
@@ -74,27 +69,3 @@ def _told(received: Received[Event]) -> str:
     return (
         f'{{"type":"{kind}","topic":"{raw.topic}","partition":{raw.partition},"offset":{raw.offset},"event":{value}}}'
     )
-
-
-def _stage_rows(event: Event) -> Iterable[tuple[Any, ...]]:
-    if isinstance(event, StageDispatched):
-        place, state = event.jurisdiction, StageState.DISPATCHED.value
-        yield event.application_id, event.project_code, event.stage.value, place, state, None, None, None
-    if isinstance(event, StageAccepted):
-        state = StageState.ACCEPTED.value
-        yield event.application_id, event.project_code, event.stage.value, event.jurisdiction, state, None, None, None
-    if isinstance(event, StageConcluded):
-        state = StageState.CONCLUDED.value
-        yield event.application_id, event.project_code, event.stage.value, None, state, event.result.value, None, None
-
-
-def _stage_clocked(step: ClockStepped) -> Iterable[tuple[Any, ...]]:
-    if step.subject is not ClockSubject.STAGE:
-        return
-    about = (step.application_id, step.project_code, step.stage.value, step.jurisdiction, None, None)
-    if isinstance(step, (ClockStarted, ClockResumed)):
-        yield *about, Light.GREEN.value, step.due_at
-    if isinstance(step, ClockPaused):
-        yield *about, Light.GREY.value, None
-    if isinstance(step, LightChanged):
-        yield *about, step.light.value, None

@@ -1,36 +1,36 @@
 """Supervision's SQL: stories by project, items with their lights, stages. All of it follows from the topics."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from chassis.database import Connection, Work
-from supervision.domain import ItemRow
+from supervision.domain import ItemRow, StageStep
 
 _ITEM = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, state, outcome,
-    version, light, due_at, clock_generation, limit_days"""
+    version, limit_days"""
 _LOAD = f"SELECT {_ITEM} FROM items WHERE item_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
 _KEEP = f"""
     INSERT INTO items ({_ITEM})
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[],
-                         $9::text[], $10::text[], $11::int[], $12::text[], $13::timestamptz[], $14::int[], $15::int[])
+                         $9::text[], $10::text[], $11::int[], $12::int[])
     ON CONFLICT (item_id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, version = excluded.version,
-        light = excluded.light, due_at = excluded.due_at, clock_generation = excluded.clock_generation
+        limit_days = excluded.limit_days
 """
 _CHAPTERS = """
     INSERT INTO chapters (project_code, events)
     SELECT * FROM unnest($1::text[], $2::text[])
 """
 _STAGES = """
-    INSERT INTO stages (application_id, project_code, stage, jurisdiction, state, result, light, due_at)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[])
-    ON CONFLICT (application_id) DO UPDATE SET
+    INSERT INTO stages (application_id, project_code, stage, version, jurisdiction, state, result)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[])
+    ON CONFLICT (application_id) DO UPDATE SET version = excluded.version, state = excluded.state,
         jurisdiction = coalesce(excluded.jurisdiction, stages.jurisdiction),
-        state = coalesce(excluded.state, stages.state), result = coalesce(excluded.result, stages.result),
-        light = coalesce(excluded.light, stages.light), due_at = coalesce(excluded.due_at, stages.due_at)
+        result = coalesce(excluded.result, stages.result)
+    WHERE stages.version < excluded.version
 """
 
 
@@ -49,14 +49,21 @@ def _cells(row: ItemRow) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in ItemRow.__slots__)
 
 
-async def keep_stages(work: Work, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Keep stages: (id, project, stage, jurisdiction, state, result, light, due); None changes nothing."""
-    merged: dict[UUID, tuple[Any, ...]] = {}
-    for row in rows:
-        before = merged.get(row[0], (None,) * len(row))
-        merged[row[0]] = tuple(new if new is not None else old for new, old in zip(row, before, strict=True))
+async def keep_stages(work: Work, steps: Iterable[StageStep]) -> None:
+    """Take steps of stages in, each stage's in order; a repeat changes nothing."""
+    merged: dict[UUID, StageStep] = {}
+    for step in steps:
+        merged[step.application_id] = _merged(merged.get(step.application_id), step)
     if merged:
-        await work.execute(_STAGES, *_columns(merged.values()))
+        await work.execute(_STAGES, *_columns(astuple(step) for step in merged.values()))
+
+
+def _merged(before: StageStep | None, step: StageStep) -> StageStep:
+    """An upsert takes one row per stage: the steps of one batch become one."""
+    if before is None or step.version <= before.version:
+        return before or step
+    pairs = zip(astuple(step), astuple(before), strict=True)
+    return StageStep(*(old if new is None else new for new, old in pairs))
 
 
 async def tell(work: Work, stories: Mapping[str, Sequence[str]]) -> None:
@@ -86,7 +93,8 @@ async def overview(connection: Connection, places: Sequence[str] | None) -> list
                   count(*) FILTER (WHERE light = 'RED') AS red, count(*) FILTER (WHERE light = 'GREY') AS grey,
                   count(*) FILTER (WHERE state = 'CONCLUDED') AS concluded,
                   count(*) FILTER (WHERE state = 'AUTO_RECALLED') AS recalled
-           FROM items WHERE $1::text[] IS NULL OR jurisdiction = ANY($1) GROUP BY stage, department ORDER BY 1, 2""",
+           FROM items LEFT JOIN shown_clocks ON about = item_id
+           WHERE $1::text[] IS NULL OR jurisdiction = ANY($1) GROUP BY stage, department ORDER BY 1, 2""",
         places,
     )
 
@@ -94,8 +102,9 @@ async def overview(connection: Connection, places: Sequence[str] | None) -> list
 async def lit(connection: Connection, places: Sequence[str] | None, most: int) -> list[asyncpg.Record]:
     """Return the items whose light is red or yellow, the earliest due first."""
     return await connection.fetch(
-        f"""SELECT {_ITEM} FROM items WHERE light IN ('RED', 'YELLOW')
-            AND ($1::text[] IS NULL OR jurisdiction = ANY($1)) ORDER BY light, due_at, item_id LIMIT $2""",
+        f"""SELECT {_ITEM}, light, due_at FROM shown_clocks JOIN items ON item_id = about
+            WHERE light IN ('RED', 'YELLOW') AND ($1::text[] IS NULL OR jurisdiction = ANY($1))
+            ORDER BY light, due_at, item_id LIMIT $2""",
         places,
         most,
     )
@@ -111,7 +120,8 @@ async def everything(connection: Connection) -> list[asyncpg.Record]:
     """Return every row of the read model that is not a story, in one order, for comparing two of them."""
     return await connection.fetch(
         f"""SELECT 'item' AS kind, to_json(i)::text AS row FROM (SELECT {_ITEM} FROM items ORDER BY item_id) i
-            UNION ALL SELECT 'stage', to_json(s)::text FROM (SELECT * FROM stages ORDER BY application_id) s"""
+            UNION ALL SELECT 'stage', to_json(s)::text FROM (SELECT * FROM stages ORDER BY application_id) s
+            UNION ALL SELECT 'clock', to_json(c)::text FROM (SELECT * FROM shown_clocks ORDER BY about) c"""
     )
 
 

@@ -2,6 +2,7 @@
 
 from alembic import op
 
+from chassis import shown
 from chassis.tables import DDL, IDEMPOTENCY_DDL, create
 
 revision = "0001"
@@ -9,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create(op, DDL, IDEMPOTENCY_DDL, TABLES)
+    create(op, DDL, IDEMPOTENCY_DDL, shown.DDL, TABLES)
 
 
 TABLES = """
@@ -31,12 +32,11 @@ CREATE TABLE applications (
     jurisdiction text NOT NULL,
     applied_at timestamptz NOT NULL,
     version int NOT NULL DEFAULT 1,
+    stage_version int NOT NULL DEFAULT 0,
     state text NOT NULL DEFAULT 'APPLIED',
     result text,
     passed boolean,
     limit_days int,
-    due_at timestamptz,
-    light text,
     UNIQUE (project_code, stage)
 ) WITH (fillfactor = 70);
 
@@ -69,8 +69,6 @@ CREATE TABLE progress (
     outcome text,
     opinion text NOT NULL,
     limit_days int NOT NULL,
-    due_at timestamptz,
-    light text,
     version int NOT NULL,
     PRIMARY KEY (application_id, item_code)
 ) WITH (fillfactor = 60);

@@ -2,6 +2,7 @@
 
 from alembic import op
 
+from chassis import shown
 from chassis.tables import DDL, IDEMPOTENCY_DDL, create
 
 revision = "0001"
@@ -9,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create(op, DDL, IDEMPOTENCY_DDL, TABLES)
+    create(op, DDL, IDEMPOTENCY_DDL, shown.DDL, TABLES)
 
 
 TABLES = """
@@ -26,10 +27,9 @@ CREATE TABLE stages (
     project_code text NOT NULL,
     stage int NOT NULL,
     jurisdiction text,
+    version int NOT NULL,
     state text,
-    result text,
-    light text,
-    due_at timestamptz
+    result text
 ) WITH (fillfactor = 70);
 CREATE INDEX stages_project ON stages (project_code);
 
@@ -45,10 +45,7 @@ CREATE TABLE items (
     state text NOT NULL,
     outcome text,
     version int NOT NULL,
-    light text,
-    due_at timestamptz,
-    clock_generation int NOT NULL,
     limit_days int NOT NULL
 ) WITH (fillfactor = 60);
-CREATE INDEX items_lit ON items (light, due_at) WHERE light IN ('RED', 'YELLOW');
+CREATE INDEX shown_clocks_lit ON shown_clocks (light, due_at) WHERE light IN ('RED', 'YELLOW');
 """
