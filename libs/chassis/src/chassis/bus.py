@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
@@ -64,10 +64,19 @@ AnyReceived = Received[Event]
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """One row of a service's handler table: the topic, and who applies a batch of its events in one unit of work."""
+    """One row of a service's handler table: the topic, who applies a batch of its events in one unit of work, and which
+    of its types (all of them when `only` is empty); the others are passed over unread."""
 
     topic: Topic
     handler: AnyHandler
+    only: Collection[type[Event]] = ()
+
+    @property
+    def known(self) -> dict[str, type[Event] | None]:
+        """The topic's types by name, None for those that are passed over."""
+        return {
+            name: model if not self.only or model in self.only else None for name, model in self.topic.known.items()
+        }
 
 
 def hold_back(events: Sequence[Any], work: Work, early: Callable[[Any], bool]) -> list[Any]:
@@ -116,7 +125,7 @@ class Bus:
         self._database = database
         self._handlers: dict[str, AnyHandler] = {}
         self._order: dict[str, int] = {}
-        self._known: dict[str, Mapping[str, type[Event]]] = {}
+        self._known: dict[str, Mapping[str, type[Event] | None]] = {}
         self._wallclock = wallclock
         self._limits = limits
         self._believed = deadletter.Believed(limits.dead_letters_per_minute)
@@ -132,7 +141,7 @@ class Bus:
         """Set the handler table."""
         self._handlers = {listen.topic.name: listen.handler for listen in listens}
         self._order = {listen.topic.name: place for place, listen in enumerate(listens)}
-        self._known = {listen.topic.name: listen.topic.known for listen in listens}
+        self._known = {listen.topic.name: listen.known for listen in listens}
 
     def of(self, subscriber: "HasConsumer") -> None:
         """Say whose consumer this bus steers."""
@@ -185,15 +194,15 @@ class Bus:
         """Apply what may be applied now; return the lanes that wait afterwards."""
         direct, diverted = self._divided(records)
         events = self._understood(direct, work)
-        await self._handle(events, work, isolate=isolate)
         stirred = self._stirred(events)
-        lanes = dict(self._lanes)
-        if stirred:
-            await self._retry(stirred, [raw for raw in diverted if raw.lane in stirred], work)
-            for lane in stirred:
-                del lanes[lane]
+        taken = await parking.take(work.connection, stirred)
+        broken = {raw.lane for raw in taken if raw.broke}
+        again = [*taken, *(raw for raw in diverted if raw.lane in stirred)]
+        events += self._understood((raw for raw in again if raw.lane not in broken), work)
+        await self._handle(events, work, isolate=isolate)
+        await self._handle(self._understood((raw for raw in again if raw.lane in broken), work), work, isolate=True)
         work.held.extend(Held(raw, Why.EARLY, "behind") for raw in diverted if raw.lane not in stirred)
-        return await self._park(work, lanes)
+        return await self._park(work, {lane: tp for lane, tp in self._lanes.items() if lane not in stirred})
 
     def _divided(self, records: Sequence["Record"]) -> tuple[list[Raw], list[Raw]]:
         """Tell the records that may go on from those whose lane waits."""
@@ -263,10 +272,6 @@ class Bus:
         keys = {received.event.key for received in events}
         return {lane for lane in self._lanes if lane[1] in keys}
 
-    async def _retry(self, lanes: Iterable[Lane], behind: Sequence[Raw], work: Work) -> None:
-        taken = await parking.take(work.connection, lanes)
-        await self._handle(self._understood([*taken, *behind], work), work, isolate=True)
-
     async def _park(self, work: Work, lanes: dict[Lane, TopicPartition]) -> dict[Lane, TopicPartition]:
         """Write down what has to wait; what came too early and waited too long becomes a dead letter."""
         waiting = [held for held in work.held if not self._given_up(held, work)]
@@ -292,7 +297,8 @@ class Bus:
             if not due:
                 return 0
             lanes = {lane: tp for lane, tp in self._lanes.items() if lane not in due}
-            await self._retry(due, (), work)
+            taken = await parking.take(work.connection, due)
+            await self._handle(self._understood(taken, work), work, isolate=True)
             lanes = await self._park(work, lanes)
         self._lanes = lanes
         return len(due)

@@ -5,7 +5,6 @@ A service decides, writes rows and says events inside one `Work`; either all of 
 
 import asyncio
 import contextlib
-import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from typing import Any, Final, Protocol
 from zlib import crc32
 
 import asyncpg
+import orjson
 import structlog
 
 from contracts.envelope import Encoded, Event, encode
@@ -99,14 +99,14 @@ def shard_of(key: str, shards: int) -> int:
 
 def packed(messages: Iterable[Encoded]) -> str:
     """Return messages as the one text that an outbox row keeps."""
-    return json.dumps([(m.topic, m.key, m.headers, m.value) for m in messages], ensure_ascii=False)
+    return orjson.dumps([(m.topic, m.key, m.headers, m.value) for m in messages]).decode()
 
 
 def unpacked(text: str) -> list[Encoded]:
     """Return the messages of an outbox row."""
     return [
         Encoded(topic, key, tuple((name, held) for name, held in headers), value)
-        for topic, key, headers, value in json.loads(text)
+        for topic, key, headers, value in orjson.loads(text)
     ]
 
 

@@ -40,6 +40,7 @@ class Raw:
     headers: Sequence[tuple[str, bytes]]
     attempts: int = 0
     first_at: datetime | None = None
+    broke: bool = False
 
     @property
     def lane(self) -> Lane:
@@ -108,6 +109,8 @@ async def put(connection: Connection, held: Sequence[Held]) -> None:
 async def take(connection: Connection, lanes: Iterable[Lane]) -> list[Raw]:
     """Take every record of `lanes` out, in the order in which they came."""
     wanted = list(lanes)
+    if not wanted:
+        return []
     rows = await connection.fetch(_TAKE, [lane[0] for lane in wanted], [lane[1] for lane in wanted])
     return [_raw(row) for row in rows]
 
@@ -142,4 +145,5 @@ def _raw(row: asyncpg.Record) -> Raw:
         headers,
         row["attempts"],
         row["first_at"],
+        row["why"] == Why.FAILED,
     )

@@ -6,6 +6,7 @@ stands here once. Stop: readiness off, finish the batch, commit, flush what was 
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -91,6 +92,7 @@ class Service:
             server_header=False,
             timeout_keep_alive=75,
         )
+        _collect_seldom()
         uvicorn.Server(configuration).run()
 
     def _asyncapi(self) -> APIRouter:
@@ -159,6 +161,13 @@ class Service:
         if not task.cancelled() and (trouble := task.exception()) is not None:
             log.critical("service.part_died", trouble=repr(trouble), exc_info=trouble)
             self.health.has_died(repr(trouble))
+
+
+def _collect_seldom() -> None:
+    """What stands now stays for good, and batches make no cycles: look for garbage a hundred times less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(70_000, 20, 50)
 
 
 async def _cancelled(task: "asyncio.Future[None]") -> None:

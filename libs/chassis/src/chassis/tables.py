@@ -21,6 +21,7 @@ CREATE TABLE outbox (
     messages text NOT NULL,
     said_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE outbox ALTER COLUMN messages SET STORAGE EXTERNAL;
 CREATE INDEX outbox_shard ON outbox (shard, id);
 
 CREATE TABLE parked (

@@ -19,6 +19,12 @@ class ItemStepped(AboutItem):
     actor: Actor
     policies: Policies
 
+    @property
+    def told(self) -> tuple[Outcome | None, str]:
+        """The outcome and the opinion, as far as this step has them."""
+        said = self.__dict__
+        return said.get("outcome"), said.get("opinion", "")
+
 
 class ItemReceived(ItemStepped):
     """收件: the item stands on the department's desk; the acceptance clock starts."""

@@ -31,7 +31,7 @@ def _legible(text: str) -> str:
 
 
 def _to_utc(at: datetime) -> datetime:
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
+    return at.replace(tzinfo=UTC) if not at.utcoffset() else at.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
@@ -73,6 +73,10 @@ class ProjectEvent(Event):
     """An event in the story of one project."""
 
     project_code: ProjectCode
+
+    @property
+    def key(self) -> str:
+        return self.project_code
 
 
 def derived_id(*parts: object) -> UUID:
@@ -126,20 +130,26 @@ def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
 
 
 def decode(
-    value: bytes | None, headers: Iterable[tuple[str, bytes]], key: bytes | None, known: Mapping[str, type[Event]]
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes]],
+    key: bytes | None,
+    known: Mapping[str, type[Event] | None],
 ) -> Event | None:
     """Return the event in a record, or None when its type is none of the reader's business.
 
-    `known` maps every type that may stand on the topic to its model. Raises Unreadable when the record lacks its
+    `known` maps every type that may stand on the topic to its model, or to None when the reader passes it over
+    unread. Raises Unreadable when the record lacks its
     headers, names a type the topic does not carry, is oversized, is not JSON, breaks its schema, or stands under a key
     or id that its content contradicts.
     """
     kind = header(headers, "ce_type")
     if kind is None:
         raise Unreadable("missing-header", "ce_type")
-    model = known.get(kind)
-    if model is None:
+    if kind not in known:
         raise Unreadable("unknown-type", kind[:100])
+    model = known[kind]
+    if model is None:
+        return None
     if value is None or len(value) > MAX_VALUE_BYTES:
         raise Unreadable("no-value" if value is None else "oversized", f"{0 if value is None else len(value)} bytes")
     event = _parse(model, value)

@@ -4,6 +4,8 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
+from contracts.intake import ApplicationReceived
+from contracts.timer import ItemAutoRecall
 from department_worker import api
 from department_worker.handlers import Handlers
 from department_worker.settings import Settings, departments
@@ -19,10 +21,10 @@ def create(settings: Settings) -> Service:
     hosted = departments(settings.worker_departments, city.catalogue)
     service.listens(
         *(Listen(topics.department_items(*one), handlers.on_dispatched) for one in hosted),
-        Listen(topics.APPLICATIONS, handlers.on_applications),
+        Listen(topics.APPLICATIONS, handlers.on_applications, only=[ApplicationReceived]),
         *(Listen(topics.department_reports(*one), handlers.on_reports) for one in hosted),
         Listen(topics.SEALS, handlers.on_seals),
-        Listen(topics.CLOCKS, handlers.on_clocks),
+        Listen(topics.CLOCKS, handlers.on_clocks, only=[ItemAutoRecall]),
     )
     service.speaks(topics.ITEMS, topics.SEAL_REQUESTS)
     service.serves(api.router(service.database, service.wallclock, city, sealed=settings.seal_decisions))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +126,11 @@ def _decision_of(text: str | None) -> Decision | None:
     return Decision(Outcome(outcome), opinion, datetime.fromisoformat(at), UUID(request_id), actor, ItemState(before))
 
 
+@lru_cache(64)
+def _policies(text: str) -> Policies:
+    return Policies.model_validate_json(text)
+
+
 def item_of(row: asyncpg.Record) -> Item:
     """Return the item of a row."""
     return Item(
@@ -140,7 +146,7 @@ def item_of(row: asyncpg.Record) -> Item:
         limit_days=row["limit_days"],
         on_expiry=OnExpiry(row["on_expiry"]),
         builder=CreditCode(row["builder"]),
-        versions=Policies.model_validate_json(row["versions"]),
+        versions=_policies(row["versions"]),
         applied_at=row["applied_at"],
         state=ItemState(row["state"]),
         version=row["version"],

@@ -4,6 +4,7 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
+from dispatcher.domain import STATE_AFTER
 from dispatcher.handlers import Handlers
 from dispatcher.settings import Settings
 
@@ -14,7 +15,7 @@ def create(settings: Settings) -> Service:
     handlers = Handlers(load(settings.catalogue_path).catalogue)
     service.listens(
         Listen(topics.APPLICATIONS, handlers.on_applications),
-        Listen(topics.ITEMS, handlers.on_items),
+        Listen(topics.ITEMS, handlers.on_items, only=STATE_AFTER.keys()),
     )
     service.speaks(topics.STAGES)
     return service

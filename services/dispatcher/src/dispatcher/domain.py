@@ -72,6 +72,7 @@ class StageProcess:
     accepted_at: datetime | None = None
     concluded_at: datetime | None = None
     changed: frozenset[ItemCode] = field(default=frozenset(), compare=False)
+    more_materials: bool = field(default=False, compare=False)
 
 
 Department = tuple[JurisdictionCode, DepartmentCode]
@@ -186,6 +187,8 @@ def _dispatch_ready(
     process: StageProcess, cause: UUID, at: datetime, catalogue: Catalogue
 ) -> tuple[StageProcess, tuple[ToAll | ToDepartment, ...]]:
     """Dispatch what waits for nothing any more; close what never will start, and what waits for that in turn."""
+    if all(line.dispatched or line.state is not S.DRAFT for line in process.lines.values()):
+        return process, ()
     standings = {code: line.standing for code, line in process.lines.items()}
     follows = stages.following({code: line.after for code, line in process.lines.items()}, standings)
     if not follows.ready and not follows.never:
@@ -241,7 +244,7 @@ def reapply(process: StageProcess, applied: ItemReapplied, catalogue: Catalogue)
         dispatched=True,
     )
     given = {reference.code: reference for reference in (*process.materials, *applied.materials)}
-    process = _changed(replace(process, materials=tuple(given.values())), line)
+    process = _changed(replace(process, materials=tuple(given.values()), more_materials=True), line)
     return process, (_item_dispatched(process, line, applied.event_id, applied.occurred_at, catalogue),)
 
 
@@ -303,8 +306,7 @@ def _fold_one(process: StageProcess, step: items.ItemStepped, catalogue: Catalog
     state = STATE_AFTER.get(type(step))
     if state is None:
         return _changed(process, replace(line, version=step.version)), ()
-    outcome = getattr(step, "outcome", None)
-    opinion = getattr(step, "opinion", "")
+    outcome, opinion = step.told
     process = _changed(process, replace(line, version=step.version, state=state, outcome=outcome, opinion=opinion))
     process, accepted = _accept(process, step) if state is S.ACCEPTED else (process, ())
     process, sent = _dispatch_ready(process, step.event_id, step.at, catalogue)

@@ -1,6 +1,7 @@
 """The dispatcher's SQL: stage applications as processes, read and written a batch at a time."""
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,9 +39,9 @@ _INSERT_LINES = """
          AS line (a, c, i, n, d, j, w, o, s, r, t, x, v)
 """
 _UPDATE = """
-    UPDATE processes p SET version = u.v, accepted_at = u.a, concluded_at = u.c, materials = u.m
+    UPDATE processes p SET version = u.v, accepted_at = u.a, concluded_at = u.c, materials = coalesce(u.m, p.materials)
     FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[]) AS u (id, v, a, c, m)
-    WHERE p.application_id = u.id
+    WHERE p.application_id = u.id AND (p.version < u.v OR u.m IS NOT NULL)
 """
 _UPDATE_LINES = """
     UPDATE lines l SET item_id = u.i, attempt = u.n, state = u.s, outcome = u.r, opinion = u.t, dispatched = u.x,
@@ -93,7 +94,8 @@ def _whole_line(application_id: UUID, line: ItemLine) -> tuple[Any, ...]:
 
 
 def _changing(p: StageProcess) -> tuple[Any, ...]:
-    return p.application_id, p.version, p.accepted_at, p.concluded_at, _materials_text(p)
+    materials = _materials_text(p) if p.more_materials else None
+    return p.application_id, p.version, p.accepted_at, p.concluded_at, materials
 
 
 def _changing_line(application_id: UUID, line: ItemLine) -> tuple[Any, ...]:
@@ -106,8 +108,18 @@ def _materials_text(process: StageProcess) -> str:
     return orjson.dumps(rows, default=str).decode()
 
 
+@lru_cache(4096)
+def _materials(text: str) -> tuple[MaterialRef, ...]:
+    """A stage is loaded again for every step of its items: its materials are read once."""
+    return tuple(MaterialRef(code=c, sha256=s, name=n, size=z) for c, s, n, z in orjson.loads(text))
+
+
+@lru_cache(64)
+def _policies(text: str) -> Policies:
+    return Policies.model_validate_json(text)
+
+
 def _process(row: asyncpg.Record) -> StageProcess:
-    materials = [MaterialRef(code=c, sha256=s, name=n, size=z) for c, s, n, z in orjson.loads(row["materials"])]
     lines = [_line(*cells) for cells in orjson.loads(row["lines"])]
     return StageProcess(
         application_id=row["application_id"],
@@ -118,8 +130,8 @@ def _process(row: asyncpg.Record) -> StageProcess:
         builder=CreditCode(row["builder"]),
         project_name=row["project_name"],
         submission=Submission(row["submission"]),
-        materials=tuple(materials),
-        policies=Policies.model_validate_json(row["policies"]),
+        materials=_materials(row["materials"]),
+        policies=_policies(row["policies"]),
         applied_at=row["applied_at"],
         limit_days=row["limit_days"],
         lines={line.item_code: line for line in lines},

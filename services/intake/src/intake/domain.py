@@ -230,7 +230,7 @@ def _item_body(step: ItemStepped) -> str:
         return "审批部门逾期未反馈意见，" + labels.label(step.outcome)
     if isinstance(step, SpecialStarted):
         return f"{labels.label(step.special.kind)}：{step.special.reason}；所需时间不计入办理时限"
-    return getattr(step, "opinion", "")
+    return step.told[1]
 
 
 def notice_of_stage(event: AboutStage, builder: CreditCode, catalogue: Catalogue) -> NoticeSent | None:

@@ -119,14 +119,15 @@ def _not_dispatched(event: ItemNotDispatched, rows: ProgressOf) -> Progress:
 
 
 def _stepped(row: Progress, step: ItemStepped) -> Progress:
+    outcome, opinion = step.told
     return replace(
         row,
         item_id=step.item_id,
         attempt=step.attempt,
         version=step.version,
         state=domain.state_after(step, row.state),
-        outcome=getattr(step, "outcome", None),
-        opinion=getattr(step, "opinion", ""),
+        outcome=outcome,
+        opinion=opinion,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from contracts.department_worker import CorrectionRequested, ItemStepped
+from contracts.department_worker import CorrectionRequested, ItemReceived, ItemStepped
 from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
 from contracts.parts import AboutStage, DispatchedItem
 from contracts.terms import ItemState, StageState
@@ -105,7 +105,7 @@ def opened(step: ItemStepped) -> ItemRow:
         ItemState.DRAFT.value,
         None,
         0,
-        getattr(step, "limit_days", 0),
+        step.limit_days if isinstance(step, ItemReceived) else 0,
     )
 
 
@@ -117,5 +117,5 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
         state = ItemState.CORRECTION_PRE if step.before_acceptance else ItemState.CORRECTION
     else:
         state = RUNNING_STATES[type(step).__name__]
-    outcome = getattr(step, "outcome", None)
+    outcome, _ = step.told
     return replace(row, version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)

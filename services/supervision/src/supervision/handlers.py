@@ -26,7 +26,7 @@ class Handlers:
         """Something happened to a project: it is told."""
         stories: defaultdict[str, list[str]] = defaultdict(list)
         for received in events:
-            stories[str(getattr(received.event, "project_code"))].append(_told(received))  # noqa: B009
+            stories[received.event.key].append(_told(received))
         await store.tell(work, stories)
 
     async def on_stages(self, events: AnyReceived, work: Work) -> None:

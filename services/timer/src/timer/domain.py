@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,10 +61,12 @@ class Tracked:
 Said = tuple[ClockStepped | ItemOverdue | ItemAutoRecall | StageOverdue, ...]
 
 
+@lru_cache(65536)
 def item_clock_id(item_id: UUID) -> UUID:
     return derived_id("clock", ClockSubject.ITEM, item_id)
 
 
+@lru_cache(65536)
 def stage_clock_id(application_id: UUID) -> UUID:
     return derived_id("clock", ClockSubject.STAGE, application_id)
 
@@ -127,6 +130,10 @@ ENDS: Final[Mapping[type[items.ItemStepped], ClockEnd]] = {
     items.ItemTakenBack: ClockEnd.WITHDRAWN,
     items.ItemRecalled: ClockEnd.RECALLED,
 }
+FELT: Final = frozenset(
+    {items.ItemReceived, items.ItemAccepted, items.ItemDecided, items.SealFailed, *PAUSES, *RESUMES, *ENDS}
+)
+"""The steps that some clock feels; the timer passes over the others."""
 
 
 def stepped(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
