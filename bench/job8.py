@@ -8,6 +8,7 @@ read its item). Judged from outside: HTTP answers and raw topics.
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from contracts.terms import ProcessType, Stage
 from local.builder import FORM, USCC, People
 from local.suite import Suite
 
+SERVICES = ("intake", "dispatcher", "department-worker", "timer", "signing", "supervision")
 PLACES = ("210281", "210283")
 TYPE, STAGE = ProcessType.SOCIAL_GENERAL, Stage.LAND_USE
 ITEMS = 8
@@ -102,6 +104,7 @@ async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
 async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int) -> dict[str, Any]:
     before_cpu, before = cpu_seconds(suite), set(observed.accepted)
     transactions, messages = await _transactions(suite), sum(observed.messages.values())
+    batches = await asyncio.to_thread(_batches, suite)
     began = time.time()
     await load.flat_out(seconds)
     await load.settle()
@@ -121,6 +124,7 @@ async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int
         "cpu_ms_per_application": {**per, "total": round(sum(per.values()), 2)},
         "conclude_ms": _percentiles(conclude),
         "messages_per_application": round((sum(observed.messages.values()) - messages) / count, 1),
+        "records_per_batch": _difference(batches, await asyncio.to_thread(_batches, suite)),
         "transactions_per_application": round(float(await _transactions(suite) - transactions) / count, 2),
     }
 
@@ -142,6 +146,21 @@ async def _paced(load: "Load", observed: Observed) -> dict[str, Any]:
 def _percentiles(values: list[float]) -> dict[str, float]:
     cuts = quantiles(values, n=100)
     return {"p50": round(cuts[49], 1), "p99": round(cuts[98], 1)}
+
+
+def _batches(suite: Suite) -> dict[str, tuple[float, float]]:
+    """Return how many records each service applied in how many batches, by its own metrics."""
+    return {name: _counted(suite.http.get(f"{suite.url(name)}/metrics").text) for name in SERVICES}
+
+
+def _counted(text: str) -> tuple[float, float]:
+    found = dict(re.findall(r"^lianshen_(records|batches)_total (\S+)$", text, re.MULTILINE))
+    return float(found["records"]), float(found["batches"])
+
+
+def _difference(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> dict[str, float]:
+    spent = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
+    return {name: round(records / max(1, batches), 1) for name, (records, batches) in spent.items()}
 
 
 async def _transactions(suite: Suite) -> int:
@@ -179,6 +198,7 @@ class Load:
             " VALUES ($1, 1, $2, $3, $4, $5, $6)",
             rows,
         )
+        await pool.execute("VACUUM ANALYZE projects")
         for row in rows:
             self._codes.put_nowait(row[0])
 
@@ -253,7 +273,7 @@ class Load:
 async def _watch_stages(suite: Suite, observed: Observed) -> None:
     """Read the raw topics: conclusions, and how many messages there are."""
     names = [topic.name for topic in topics.TOPICS]
-    async for record in _records(suite, names):
+    async for record in _records(suite, names, fetch_min_bytes=65_536, fetch_max_wait_ms=50):
         observed.messages[record.topic] += 1
         if record.topic == topics.STAGES.name and dict(record.headers)["ce_type"] == b"StageConcluded":
             observed.concluded[record.key.decode()] = time.time()
@@ -267,8 +287,8 @@ async def _watch_items(suite: Suite, observed: Observed) -> None:
         observed.readable.setdefault(record.key.decode(), []).append(time.time())
 
 
-async def _records(suite: Suite, names: list[str]) -> Any:
-    consumer: Any = AIOKafkaConsumer(*names, bootstrap_servers=suite.bootstrap, auto_offset_reset="earliest")
+async def _records(suite: Suite, names: list[str], **options: Any) -> Any:
+    consumer: Any = AIOKafkaConsumer(*names, bootstrap_servers=suite.bootstrap, auto_offset_reset="earliest", **options)
     await consumer.start()
     try:
         while True:

@@ -123,7 +123,7 @@ class Database:
     def __init__(self, url: str, service: str, pool_size: int = 8, *, durable: bool = True) -> None:
         self._url = url
         self._pool_size = pool_size
-        self._settings = {"application_name": service, "jit": "off"}
+        self._settings = {"application_name": service, "jit": "off", "random_page_cost": "1.1"}
         if not durable:
             self._settings["synchronous_commit"] = "off"
         self._pool: Pool | None = None

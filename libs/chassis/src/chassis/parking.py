@@ -6,10 +6,9 @@ they are tried again when something else of their key arrives, and with back-off
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -27,8 +26,7 @@ class Why(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """A record as it stood on the topic; `timestamp` is the broker's append time in epoch milliseconds."""
 
     topic: str
@@ -48,8 +46,7 @@ class Raw:
         return self.topic, (self.key or b"").decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A record that has to wait, and why; `detail` is for the operator."""
 
     raw: Raw

@@ -31,10 +31,9 @@ _KEEP = """
 """
 
 
-async def of(connection: Connection, about: Collection[UUID], *, lock: bool = False) -> dict[UUID, Shown]:
-    """Return what is shown of the clocks about these items and stages; with `lock` held until the work ends."""
-    query = f"{_OF} ORDER BY about FOR UPDATE" if lock else _OF
-    rows = await connection.fetch(query, list(about))
+async def of(connection: Connection, about: Collection[UUID]) -> dict[UUID, Shown]:
+    """Return what is shown of the clocks about these items and stages."""
+    rows = await connection.fetch(_OF, list(about))
     return {row["about"]: Shown(row["due_at"], _light(row["light"]), row["generation"]) for row in rows}
 
 
@@ -43,11 +42,14 @@ def _light(value: str | None) -> Light | None:
 
 
 async def follow(work: Work, steps: Iterable[ClockStepped]) -> None:
-    """Take steps of clocks into what is shown; a repeat changes nothing."""
+    """Take steps of clocks into what is shown; a repeat changes nothing.
+
+    No row is locked: whoever moves the position of a clocks partition is the only writer of its rows.
+    """
     told = [(_about(step), step) for step in steps]
     if not told:
         return
-    known = await of(work.connection, {about for about, _ in told}, lock=True)
+    known = await of(work.connection, {about for about, _ in told})
     changed: dict[UUID, Shown] = {}
     for about, step in told:
         changed[about] = lights.shown(changed.get(about) or known.get(about) or Shown(), step)

@@ -6,9 +6,8 @@ fields, readers ignore them. A signature covers the raw bytes as received: keep 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -93,8 +92,7 @@ class Unreadable(ValueError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One message ready to be sent: where to, by which key, with which headers and bytes."""
 
     topic: str
@@ -122,11 +120,8 @@ def encode(event: Event, topic: str, source: str, traceparent: str = "") -> Enco
 
 def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
     """Return the last header called `name` as text, or None."""
-    found = None
-    for key, value in headers:
-        if key == name:
-            found = value
-    return None if found is None else found.decode("utf-8", "replace")
+    found = [value for key, value in headers if key == name]
+    return found[-1].decode("utf-8", "replace") if found else None
 
 
 def decode(

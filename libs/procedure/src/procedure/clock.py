@@ -6,9 +6,9 @@ instant is 24:00 of the due day in Shanghai; what the platform received at or be
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from contracts.terms import ClockEnd, ClockState, PauseReason
 from procedure.calendar import Calendar, local_day, start_of_day
@@ -20,8 +20,7 @@ EXTENSION_DAYS: Final = 10
 """延长审批, once per attempt (行政许可法 Art. 42)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """One reason for which the clock stands still, from `began_at` to `ended_at` (None: still). `key` tells pauses of
     one reason apart (the item, for a stage)."""
 
@@ -31,8 +30,7 @@ class Pause:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """The history of one clock: everything its due date follows from, besides the calendar."""
 
     limit_days: int
@@ -75,26 +73,26 @@ def pause(clock: Clock, reason: PauseReason, key: str, at: datetime) -> Clock:
     """Add a reason to stand still; a reason that already holds changes nothing."""
     if (reason, key) in clock.reasons or clock.ended_at is not None:
         return clock
-    return replace(clock, pauses=(*clock.pauses, Pause(reason, key, at)))
+    return clock._replace(pauses=(*clock.pauses, Pause(reason, key, at)))
 
 
 def resume(clock: Clock, reason: PauseReason, key: str, at: datetime) -> Clock:
     """Take a reason away; the clock runs again once none is left."""
     ended = tuple(
-        replace(one, ended_at=at) if one.ended_at is None and (one.reason, one.key) == (reason, key) else one
+        one._replace(ended_at=at) if one.ended_at is None and (one.reason, one.key) == (reason, key) else one
         for one in clock.pauses
     )
-    return replace(clock, pauses=ended)
+    return clock._replace(pauses=ended)
 
 
 def stop(clock: Clock, end: ClockEnd, at: datetime) -> Clock:
     """End the clock for good."""
-    return clock if clock.ended_at is not None else replace(clock, ended_at=at, end=end)
+    return clock if clock.ended_at is not None else clock._replace(ended_at=at, end=end)
 
 
 def extend(clock: Clock, days: int = EXTENSION_DAYS) -> Clock:
     """延长审批: a longer limit, not a pause."""
-    return replace(clock, extended_days=clock.extended_days + days)
+    return clock._replace(extended_days=clock.extended_days + days)
 
 
 def standing(clock: Clock) -> list[tuple[datetime, datetime | None]]:

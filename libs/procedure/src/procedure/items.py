@@ -5,9 +5,9 @@ that say so; or it raises the Refusal that the law gives, and nothing has change
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as said
@@ -104,8 +104,7 @@ class NotExpired(Refusal):
     article = "第十四条"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A decision that waits for its seal: received at `at`, in time."""
 
     outcome: Outcome
@@ -116,8 +115,7 @@ class Decision:
     before: ItemState
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One attempt of one item, as far as the law needs to know it."""
 
     item_id: UUID
@@ -143,8 +141,7 @@ class Item:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """What somebody did: `at` is the platform's receipt (API, or the broker's append time), never the sender's time."""
 
     step: ItemStep
@@ -302,7 +299,7 @@ def _common(item: Item, act: Act, name: str) -> dict[str, Any]:
 
 def _step(item: Item, act: Act, target: ItemState, kind: type[said.ItemStepped], /, **more: Any) -> tuple[Item, Any]:
     """Return the item one version on in `target`, and the event of `kind` that says so."""
-    return replace(item, state=target, version=item.version + 1), kind(**_common(item, act, kind.__name__), **more)
+    return item._replace(state=target, version=item.version + 1), kind(**_common(item, act, kind.__name__), **more)
 
 
 def _late(item: Item, act: Act, due: Due) -> said.LateOpinionRecorded:
@@ -325,7 +322,7 @@ def _limit(item: Item) -> dict[str, Any]:
 
 def _accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     after, event = _step(item, act, target, said.ItemAccepted, **_limit(item))
-    return replace(after, clock=Clock(item.limit_days, act.at)), (event,)
+    return after._replace(clock=Clock(item.limit_days, act.at)), (event,)
 
 
 def _not_accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
@@ -347,7 +344,7 @@ def _start_correction(item: Item, act: Act, target: ItemState, setting: _Setting
     early = item.state is S.RECEIVED
     after, event = _step(item, act, target, said.CorrectionRequested, before_acceptance=early, opinion=act.opinion)
     if not early:
-        after = replace(_paused(item, after, PauseReason.CORRECTION, act, setting), corrections=item.corrections + 1)
+        after = _paused(item, after, PauseReason.CORRECTION, act, setting)._replace(corrections=item.corrections + 1)
     return after, (event,)
 
 
@@ -381,7 +378,7 @@ def _paused(before: Item, after: Item, reason: PauseReason, act: Act, setting: _
     if left < 1 or (setting.due is not None and act.at >= setting.due.at):
         raise TooLateToPause
     resting = before.before_pause or before.state
-    return replace(after, clock=clocks.pause(held, reason, _KEY, act.at), before_pause=resting)
+    return after._replace(clock=clocks.pause(held, reason, _KEY, act.at), before_pause=resting)
 
 
 def _resumed(before: Item, after: Item, reason: PauseReason, act: Act) -> Item:
@@ -390,8 +387,8 @@ def _resumed(before: Item, after: Item, reason: PauseReason, act: Act) -> Item:
     left = {kind for kind, _ in clock.reasons}
     if left:
         state = S.CORRECTION if PauseReason.CORRECTION in left else S.SPECIAL
-        return replace(after, clock=clock, state=state)
-    return replace(after, clock=clock, state=before.before_pause or S.ACCEPTED, before_pause=None)
+        return after._replace(clock=clock, state=state)
+    return after._replace(clock=clock, state=before.before_pause or S.ACCEPTED, before_pause=None)
 
 
 def _conclude(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
@@ -404,7 +401,7 @@ def _conclude(item: Item, act: Act, target: ItemState, setting: _Setting) -> tup
         item, act, target, said.ItemDecided, outcome=act.outcome, opinion=act.opinion, seal_request_id=request_id
     )
     decision = Decision(act.outcome, act.opinion, act.at, request_id, act.actor, item.state)
-    return replace(after, decision=decision), (event,)
+    return after._replace(decision=decision), (event,)
 
 
 def seal_request_id(item: Item) -> UUID:
@@ -415,7 +412,7 @@ def seal_request_id(item: Item) -> UUID:
 def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     decision = item.decision
     assert decision is not None
-    concluded = replace(act, at=decision.at, actor=decision.actor)
+    concluded = act._replace(at=decision.at, actor=decision.actor)
     after, event = _step(
         item,
         concluded,
@@ -425,14 +422,14 @@ def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[I
         opinion=decision.opinion,
         document=act.document,
     )
-    return _ended(replace(after, decision=None), ClockEnd.CONCLUDED, decision.at, decision.outcome), (event,)
+    return _ended(after._replace(decision=None), ClockEnd.CONCLUDED, decision.at, decision.outcome), (event,)
 
 
 def _reject_seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     decision = item.decision
     assert decision is not None
     after, event = _step(item, act, target, said.SealFailed, seal_request_id=decision.request_id, opinion=act.opinion)
-    return replace(after, decision=None), (event,)
+    return after._replace(decision=None), (event,)
 
 
 def _return(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
@@ -461,7 +458,7 @@ def _withdraw(item: Item, act: Act, target: ItemState, setting: _Setting) -> tup
 
 def _ended(item: Item, end: ClockEnd, at: datetime, outcome: Outcome | None) -> Item:
     clock = None if item.clock is None else clocks.stop(item.clock, end, at)
-    return replace(item, clock=clock, outcome=outcome, before_pause=None)
+    return item._replace(clock=clock, outcome=outcome, before_pause=None)
 
 
 def _of(clock: Clock | None) -> Clock:

@@ -3,7 +3,7 @@ concluded and how (Art. 13, 15)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.codes import ItemCode, MaterialCode, ProjectCode
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, StageResult
@@ -167,8 +167,7 @@ def admit_supplement(state: ItemState) -> None:
         raise ItemNotInCorrection
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How the newest attempt of an item stands, as the stage needs to know it. `dispatched` False: it still waits."""
 
     item_code: ItemCode

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -130,8 +130,7 @@ def seal_rejected(event: SealRejected) -> Act:
     return Act(ItemStep.REJECT_SEAL, PLATFORM, event.occurred_at, event.event_id, opinion=event.message)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What came of an act: the item as it then stands, what is said on `items`, and a document to be sealed."""
 
     item: Item

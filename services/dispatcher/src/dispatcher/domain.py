@@ -1,9 +1,8 @@
 """What the dispatcher alone decides: how a stage is split, what a step of an item means for its stage."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as items
@@ -29,8 +28,7 @@ from procedure.stages import Standing
 S = ItemState
 
 
-@dataclass(frozen=True, slots=True)
-class ItemLine:
+class ItemLine(NamedTuple):
     """One item of a stage application, as its newest attempt stands."""
 
     item_code: ItemCode
@@ -51,8 +49,7 @@ class ItemLine:
         return Standing(self.item_code, self.state, self.outcome, self.dispatched, self.optional)
 
 
-@dataclass(frozen=True, slots=True)
-class StageProcess:
+class StageProcess(NamedTuple):
     """One stage application as a process; `version` counts what the dispatcher said of it."""
 
     application_id: UUID
@@ -71,8 +68,8 @@ class StageProcess:
     version: int = 0
     accepted_at: datetime | None = None
     concluded_at: datetime | None = None
-    changed: frozenset[ItemCode] = field(default=frozenset(), compare=False)
-    more_materials: bool = field(default=False, compare=False)
+    changed: frozenset[ItemCode] = frozenset()
+    more_materials: bool = False
 
 
 Department = tuple[JurisdictionCode, DepartmentCode]
@@ -180,7 +177,7 @@ def _about_item(process: StageProcess, line: ItemLine, cause: UUID, at: datetime
 
 def _changed(process: StageProcess, *lines: ItemLine) -> StageProcess:
     merged = {**process.lines, **{line.item_code: line for line in lines}}
-    return replace(process, lines=merged, changed=process.changed | {line.item_code for line in lines})
+    return process._replace(lines=merged, changed=process.changed | {line.item_code for line in lines})
 
 
 def _dispatch_ready(
@@ -195,12 +192,12 @@ def _dispatch_ready(
         return process, ()
     sent: list[ToAll | ToDepartment] = []
     for code in follows.ready:
-        line = replace(process.lines[code], dispatched=True)
+        line = process.lines[code]._replace(dispatched=True)
         process = _changed(process, line)
         sent.append(_item_dispatched(process, line, cause, at, catalogue))
     for code, because_of in follows.never:
-        line = replace(process.lines[code], state=S.NOT_DISPATCHED)
-        process = replace(_changed(process, line), version=process.version + 1)
+        line = process.lines[code]._replace(state=S.NOT_DISPATCHED)
+        process = _changed(process, line)._replace(version=process.version + 1)
         about = _about_item(process, line, cause, at, "ItemNotDispatched")
         sent.append(ItemNotDispatched(**about, version=process.version, because_of=because_of))
     process, more = _dispatch_ready(process, cause, at, catalogue)
@@ -244,7 +241,7 @@ def reapply(process: StageProcess, applied: ItemReapplied, catalogue: Catalogue)
         dispatched=True,
     )
     given = {reference.code: reference for reference in (*process.materials, *applied.materials)}
-    process = _changed(replace(process, materials=tuple(given.values()), more_materials=True), line)
+    process = _changed(process._replace(materials=tuple(given.values()), more_materials=True), line)
     return process, (_item_dispatched(process, line, applied.event_id, applied.occurred_at, catalogue),)
 
 
@@ -305,9 +302,9 @@ def _fold_one(process: StageProcess, step: items.ItemStepped, catalogue: Catalog
         return process, ()
     state = STATE_AFTER.get(type(step))
     if state is None:
-        return _changed(process, replace(line, version=step.version)), ()
+        return _changed(process, line._replace(version=step.version)), ()
     outcome, opinion = step.told
-    process = _changed(process, replace(line, version=step.version, state=state, outcome=outcome, opinion=opinion))
+    process = _changed(process, line._replace(version=step.version, state=state, outcome=outcome, opinion=opinion))
     process, accepted = _accept(process, step) if state is S.ACCEPTED else (process, ())
     process, sent = _dispatch_ready(process, step.event_id, step.at, catalogue)
     process, concluded = _conclude(process, step)
@@ -318,7 +315,7 @@ def _accept(process: StageProcess, step: items.ItemStepped) -> tuple[StageProces
     """The first item accepted accepts the stage (P2)."""
     if process.accepted_at is not None:
         return process, ()
-    process = replace(process, accepted_at=step.at, version=process.version + 1)
+    process = process._replace(accepted_at=step.at, version=process.version + 1)
     return process, (
         StageAccepted(
             **_about_stage(process, step.event_id, step.at, "StageAccepted"),
@@ -335,7 +332,7 @@ def _conclude(process: StageProcess, step: items.ItemStepped) -> tuple[StageProc
     standings = [line.standing for line in process.lines.values()]
     if process.concluded_at is not None or not stages.is_concluded(standings):
         return process, ()
-    process = replace(process, concluded_at=step.at, version=process.version + 1)
+    process = process._replace(concluded_at=step.at, version=process.version + 1)
     return process, (
         StageConcluded(
             **_about_stage(process, step.event_id, step.at, "StageConcluded"),

@@ -1,7 +1,6 @@
 """What intake does when something happened: the builder's progress is brought up to date, and the builder is told."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from chassis import shown
@@ -40,7 +39,7 @@ class Handlers:
             if isinstance(received.event, StageDispatched)
             for item in received.event.items
         ]
-        known = await store.progress(work.connection, builders, lock=True)
+        known = await store.progress(work.connection, builders)
         rows = {(row.application_id, row.item_code): row for row in fresh} | known
         closed = [
             _not_dispatched(received.event, rows) for received in ours if isinstance(received.event, ItemNotDispatched)
@@ -75,7 +74,7 @@ class Handlers:
         steps = [received for received in events if isinstance(received.event, ItemStepped)]
         ids = {received.event.application_id for received in steps}
         builders = await store.builders(work, ids)
-        rows = await store.progress(work.connection, ids, lock=True)
+        rows = await store.progress(work.connection, ids)
         ours = [received for received in steps if received.event.application_id in builders]
         ready = hold_back(
             ours, work, lambda received: (received.event.application_id, received.event.item_code) not in rows
@@ -115,13 +114,12 @@ def _fresh(event: StageDispatched, item: DispatchedItem) -> Progress:
 
 
 def _not_dispatched(event: ItemNotDispatched, rows: ProgressOf) -> Progress:
-    return replace(rows[event.application_id, event.item_code], state=ItemState.NOT_DISPATCHED)
+    return rows[event.application_id, event.item_code]._replace(state=ItemState.NOT_DISPATCHED)
 
 
 def _stepped(row: Progress, step: ItemStepped) -> Progress:
     outcome, opinion = step.told
-    return replace(
-        row,
+    return row._replace(
         item_id=step.item_id,
         attempt=step.attempt,
         version=step.version,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -44,8 +44,7 @@ class StageStep:
     limit_days: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """One item as the builder sees it (Art. 11)."""
 
     application_id: UUID
@@ -206,12 +205,9 @@ _KEEP_PROGRESS = f"""
 """
 
 
-async def progress(
-    connection: Connection, application_ids: Collection[UUID], *, lock: bool = False
-) -> dict[tuple[UUID, ItemCode], Progress]:
-    """Return the items of stage applications as the builder sees them."""
-    suffix = " FOR UPDATE" if lock else ""
-    query = f"SELECT * FROM progress WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, item_code{suffix}"
+async def progress(connection: Connection, application_ids: Collection[UUID]) -> dict[tuple[UUID, ItemCode], Progress]:
+    """Return the items of stage applications as the builder sees them (positions keep their writers apart)."""
+    query = "SELECT * FROM progress WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, item_code"
     rows = [_progress(row) for row in await connection.fetch(query, list(application_ids))]
     return {(row.application_id, row.item_code): row for row in rows}
 

@@ -1,8 +1,8 @@
 """What supervision alone decides: how events become the rows that leaders and supervisors look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.department_worker import CorrectionRequested, ItemReceived, ItemStepped
@@ -28,8 +28,7 @@ RUNNING_STATES: Final[Mapping[str, ItemState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRow:
+class ItemRow(NamedTuple):
     """One attempt of one item, as supervision shows it."""
 
     item_id: UUID
@@ -118,4 +117,4 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
     else:
         state = RUNNING_STATES[type(step).__name__]
     outcome, _ = step.told
-    return replace(row, version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)
+    return row._replace(version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from chassis import shown
@@ -40,7 +39,7 @@ class Handlers:
             for item in event.items
         }
         known = await store.load(work, fresh)
-        rows = [replace(known.get(item_id, row), limit_days=row.limit_days) for item_id, row in fresh.items()]
+        rows = [known.get(item_id, row)._replace(limit_days=row.limit_days) for item_id, row in fresh.items()]
         await store.keep(work, rows)
         steps = [domain.stage_step(event) for event in said if isinstance(event, AboutStage)]
         await store.keep_stages(work, [step for step in steps if step is not None])

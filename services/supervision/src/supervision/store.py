@@ -12,7 +12,7 @@ from supervision.domain import ItemRow, StageStep
 
 _ITEM = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, state, outcome,
     version, limit_days"""
-_LOAD = f"SELECT {_ITEM} FROM items WHERE item_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
+_LOAD = f"SELECT {_ITEM} FROM items WHERE item_id = ANY($1::uuid[])"
 _KEEP = f"""
     INSERT INTO items ({_ITEM})
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[],
@@ -35,18 +35,14 @@ _STAGES = """
 
 
 async def load(work: Work, item_ids: Collection[UUID]) -> dict[UUID, ItemRow]:
-    """Return the rows that exist among `item_ids`, locked for this unit of work."""
+    """Return the rows that exist among `item_ids`; the positions keep their writers apart."""
     return {row["item_id"]: ItemRow(*row) for row in await work.fetch(_LOAD, list(item_ids))} if item_ids else {}
 
 
 async def keep(work: Work, rows: Collection[ItemRow]) -> None:
     """Keep rows of items."""
     if rows:
-        await work.execute(_KEEP, *_columns(_cells(row) for row in rows))
-
-
-def _cells(row: ItemRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in ItemRow.__slots__)
+        await work.execute(_KEEP, *_columns(rows))
 
 
 async def keep_stages(work: Work, steps: Iterable[StageStep]) -> None:

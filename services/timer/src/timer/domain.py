@@ -1,10 +1,9 @@
 """What the timer alone decides: what a step of an item or a stage does to a clock, and what an expiry says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as items
@@ -33,8 +32,7 @@ UNSTARTED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """The start of a stage clock that waits: pauses may be known before its acceptance is (P2, R31)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(NamedTuple):
     """One clock as the timer keeps it. `generation` counts what was said of it; `held` holds the expiry while a
     decision that came in time waits for its seal (R1); `seen` is the version of the last step taken in."""
 
@@ -140,7 +138,7 @@ def stepped(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tu
     """Return an item's clock after one of the item's steps; a repeat changes nothing."""
     if step.version <= tracked.seen:
         return tracked, ()
-    tracked = replace(tracked, seen=step.version)
+    tracked = tracked._replace(seen=step.version)
     kind = type(step)
     if kind in PAUSES:
         return paused(tracked, PAUSES[kind], "", step, calendar)
@@ -150,8 +148,8 @@ def stepped(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tu
         at = step.due_at if isinstance(step, items.ItemRecalled) else step.at
         return stopped(tracked, ENDS[kind], at, step, calendar)
     if kind is items.ItemDecided:
-        return replace(tracked, held=True), ()
-    return replace(tracked, held=tracked.held and kind is not items.SealFailed), ()
+        return tracked._replace(held=True), ()
+    return tracked._replace(held=tracked.held and kind is not items.SealFailed), ()
 
 
 # Stages ---------------------------------------------------------------------------------------------------------
@@ -174,7 +172,7 @@ def stage_accepted(tracked: Tracked, event: StageAccepted, calendar: Calendar) -
     """The stage's clock starts; reasons that already hold it keep holding (R31)."""
     if tracked.started or tracked.clock.limit_days == 0:
         return tracked, ()
-    tracked = replace(tracked, started=True, clock=replace(tracked.clock, started_at=event.accepted_at))
+    tracked = tracked._replace(started=True, clock=tracked.clock._replace(started_at=event.accepted_at))
     return begun(tracked, event.event_id, event.accepted_at, calendar)
 
 
@@ -205,7 +203,7 @@ def _let_go(tracked: Tracked, key: str, at: datetime) -> Tracked:
     for reason, held in tracked.clock.reasons:
         if held == key:
             clock = law.resume(clock, reason, key, at)
-    return replace(tracked, clock=clock)
+    return tracked._replace(clock=clock)
 
 
 def _resumed_by_end(tracked: Tracked, key: str, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
@@ -221,8 +219,8 @@ def _resumed_by_end(tracked: Tracked, key: str, step: items.ItemStepped, calenda
 
 def begun(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
     """Say that a clock started, and, when a reason already holds it, that it stands still."""
-    tracked = replace(tracked, generation=tracked.generation + 1)
-    bare = replace(tracked, clock=Clock(tracked.clock.limit_days, tracked.clock.started_at))
+    tracked = tracked._replace(generation=tracked.generation + 1)
+    bare = tracked._replace(clock=Clock(tracked.clock.limit_days, tracked.clock.started_at))
     due = due_of(bare, calendar)
     assert due is not None
     said: Said = (
@@ -230,7 +228,7 @@ def begun(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tu
     )
     if not tracked.clock.reasons:
         return tracked, said
-    tracked = replace(tracked, generation=tracked.generation + 1, light=Light.GREY)
+    tracked = tracked._replace(generation=tracked.generation + 1, light=Light.GREY)
     reason = min(reason for reason, _ in tracked.clock.reasons)
     return tracked, (*said, ClockPaused(**_about(tracked, cause, at), used_days=0, reason=reason))
 
@@ -249,10 +247,10 @@ def paused(
     clock = law.pause(tracked.clock, reason, key, step.at)
     if clock == tracked.clock:
         return tracked, ()
-    tracked = replace(tracked, clock=clock)
+    tracked = tracked._replace(clock=clock)
     if not (ran and tracked.started):
         return tracked, ()
-    tracked = replace(tracked, generation=tracked.generation + 1)
+    tracked = tracked._replace(generation=tracked.generation + 1)
     used = law.used_days(clock, step.at, calendar, tracked.jurisdiction)
     said = ClockPaused(**_about(tracked, step.event_id, step.at), used_days=used, reason=reason)
     tracked, turned = relit(tracked, step.event_id, step.at, calendar)
@@ -272,7 +270,7 @@ def resumed(
     clock = law.resume(tracked.clock, reason, key, when)
     if clock == tracked.clock:
         return tracked, ()
-    tracked = replace(tracked, clock=clock)
+    tracked = tracked._replace(clock=clock)
     if clock.reasons or not tracked.started or clock.ended_at is not None:
         return tracked, ()
     return _running_again(tracked, step, when, calendar)
@@ -282,7 +280,7 @@ def _running_again(tracked: Tracked, step: items.ItemStepped, at: datetime, cale
     due = due_of(tracked, calendar)
     if due is None:
         return tracked, ()
-    tracked = replace(tracked, generation=tracked.generation + 1)
+    tracked = tracked._replace(generation=tracked.generation + 1)
     used = law.used_days(tracked.clock, at, calendar, tracked.jurisdiction)
     said = ClockResumed(**_about(tracked, step.event_id, at), used_days=used, **_due(due, calendar))
     tracked, turned = relit(tracked, step.event_id, at, calendar)
@@ -294,9 +292,9 @@ def stopped(
 ) -> tuple[Tracked, Said]:
     """End a clock for good, once."""
     if tracked.clock.ended_at is not None or not tracked.started:
-        return replace(tracked, clock=law.stop(tracked.clock, end, at)), ()
+        return tracked._replace(clock=law.stop(tracked.clock, end, at)), ()
     clock = law.stop(tracked.clock, end, at)
-    tracked = replace(tracked, clock=clock, generation=tracked.generation + 1, held=False)
+    tracked = tracked._replace(clock=clock, generation=tracked.generation + 1, held=False)
     used = law.used_days(clock, at, calendar, tracked.jurisdiction)
     return tracked, (ClockStopped(**_about(tracked, cause.event_id, at), used_days=used, end=end),)
 
@@ -306,13 +304,13 @@ def relit(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tu
     shown, remaining = lights.light_of(tracked.clock, at, calendar, tracked.jurisdiction, overdue=tracked.fired)
     if shown is tracked.light:
         return tracked, ()
-    tracked = replace(tracked, light=shown, generation=tracked.generation + 1)
+    tracked = tracked._replace(light=shown, generation=tracked.generation + 1)
     return tracked, (LightChanged(**_about(tracked, cause, at), light=shown, remaining_days=remaining),)
 
 
 def expired(tracked: Tracked, due: Due, now: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
     """The due instant passed while the clock ran: overdue and, for an item, the call to take it back (Art. 14)."""
-    tracked = replace(tracked, fired=True)
+    tracked = tracked._replace(fired=True)
     cause = derived_id(tracked.clock_id, tracked.generation, "expired")
     tracked, turned = relit(tracked, cause, due.at, calendar)
     return tracked, (*_overdue(tracked, due, now, cause), *turned)
