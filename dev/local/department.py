@@ -83,8 +83,8 @@ async def serve(
         group_id=f"department-{'-'.join(sorted(reading))}"[:200],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        fetch_min_bytes=16_384,
-        fetch_max_wait_ms=50,
+        fetch_min_bytes=65_536,
+        fetch_max_wait_ms=100,
     )
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=900_000

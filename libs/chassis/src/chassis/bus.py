@@ -123,7 +123,7 @@ class Bus:
     def __init__(self, database: Database, wallclock: WallClock, limits: Limits = ORDINARY) -> None:
         self._database = database
         self._handlers: dict[str, AnyHandler] = {}
-        self._order: dict[str, int] = {}
+        self._order: dict[AnyHandler, int] = {}
         self._known: dict[str, Mapping[str, type[Event] | None]] = {}
         self._wallclock = wallclock
         self._limits = limits
@@ -139,7 +139,7 @@ class Bus:
     def applies(self, listens: Sequence[Listen]) -> None:
         """Set the handler table."""
         self._handlers = {listen.topic.name: listen.handler for listen in listens}
-        self._order = {listen.topic.name: place for place, listen in enumerate(listens)}
+        self._order = {listen.handler: place for place, listen in reversed(list(enumerate(listens)))}
         self._known = {listen.topic.name: listen.known for listen in listens}
 
     def of(self, subscriber: "HasConsumer") -> None:
@@ -235,12 +235,12 @@ class Bus:
             await self._hand_over_alone(of_one_key, work)
 
     async def _hand_over(self, events: Sequence[AnyReceived], work: Work) -> None:
-        """Give each topic's events to its handler, in the order of the handler table."""
-        by_topic: defaultdict[str, list[AnyReceived]] = defaultdict(list)
+        """Give each handler the events of all its topics at once, in the order of the handler table."""
+        by_handler: defaultdict[AnyHandler, list[AnyReceived]] = defaultdict(list)
         for received in events:
-            by_topic[received.raw.topic].append(received)
-        for topic in sorted(by_topic, key=self._order.__getitem__):
-            await self._handlers[topic](by_topic[topic], work)
+            by_handler[self._handlers[received.raw.topic]].append(received)
+        for handler in sorted(by_handler, key=self._order.__getitem__):
+            await handler(by_handler[handler], work)
 
     async def _hand_over_alone(self, events: Sequence[AnyReceived], work: Work) -> None:
         """Apply events of one key under a savepoint; what fails is parked and nothing of it stands."""
