@@ -48,14 +48,14 @@ class Service:
         limits = Limits(float(settings.park_limit_seconds), settings.poison_limit_per_minute)
         self.bus = Bus(self.database, self.wallclock, limits)
         self._durable = durable
-        self._listens: Sequence[Listen] = ()
+        self.table: Sequence[Listen] = ()
         self._speaks: Sequence[Topic] = ()
-        self._beside: list[Beside] = []
+        self.running_beside: list[Beside] = []
         self._routers: list[APIRouter] = []
 
     def listens(self, *listens: Listen) -> None:
         """Set the handler table: within a batch topics are applied in its order."""
-        self._listens = listens
+        self.table = listens
         self.bus.applies(listens)
 
     def speaks(self, *topics: Topic) -> None:
@@ -68,7 +68,7 @@ class Service:
 
     def beside(self, *runs: Beside) -> None:
         """Add what runs for as long as the service does; its end, however it comes, ends the service."""
-        self._beside.extend(runs)
+        self.running_beside.extend(runs)
 
     def http(self) -> FastAPI:
         """Return the ASGI application, whose lifespan is the service's."""
@@ -97,7 +97,7 @@ class Service:
 
     def _asyncapi(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
-        listened = [listen.topic for listen in self._listens]
+        listened = [listen.topic for listen in self.table]
 
         @router.get("/asyncapi.json")
         def read_asyncapi() -> dict[str, Any]:
@@ -135,11 +135,11 @@ class Service:
         stack.push_async_callback(relay.stop)
 
     async def _start_bus(self, stack: contextlib.AsyncExitStack) -> None:
-        if not self._listens:
+        if not self.table:
             return
         bus = self.bus
         broker = kafka.make_broker(self.settings)
-        topics = [listen.topic.name for listen in self._listens]
+        topics = [listen.topic.name for listen in self.table]
         subscriber = kafka.subscribe(broker, bus, topics, self.settings, self.health.beat)
         bus.of(subscriber)
         stream = FastStream(broker, logger=None)
@@ -149,7 +149,7 @@ class Service:
         self.health.check("assigned", bus.is_assigned)
 
     def _start_beside(self, stack: contextlib.AsyncExitStack) -> None:
-        for run in self._beside:
+        for run in self.running_beside:
             self._spawn(stack, run)
 
     def _spawn(self, stack: contextlib.AsyncExitStack, run: Beside) -> None:

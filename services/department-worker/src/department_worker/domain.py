@@ -87,11 +87,17 @@ def opened(event: ItemDispatched) -> Item:
     )
 
 
-def receipt_of(event: ItemDispatched, at: datetime) -> Act | None:
-    """A declaration handed in wholly online is received at once; one for the window waits for it (Art. 10)."""
-    if event.submission is Submission.WINDOW and event.attempt == 1:
-        return None
-    return Act(ItemStep.RECEIVE, PLATFORM, at, event.event_id)
+def waits_for_window(event: ItemDispatched) -> bool:
+    """Whether the window has to receive the originals first: only a declaration for the window, once (Art. 10)."""
+    return event.submission is Submission.WINDOW and event.attempt == 1
+
+
+def receipt_of(event: ItemDispatched, at: datetime, window: Act | None) -> Act | None:
+    """Return the receipt of an item given at `at`: at once when it is handed in online; else with, or after, the
+    receipt by the `window`; None while the window has not received the originals (Art. 10)."""
+    if not waits_for_window(event):
+        return Act(ItemStep.RECEIVE, PLATFORM, at, event.event_id)
+    return None if window is None else window._replace(at=max(window.at, at))
 
 
 def window_receipt(event: ApplicationReceived) -> Act:

@@ -52,44 +52,36 @@ class Handlers:
     async def on_dispatched(self, events: Sequence[Received[BuilderEvent]], work: Work) -> None:
         """A department is given items, supplements and withdrawals (Art. 9, 13)."""
         batch = Batch(await store.load(work, {received.event.item_id for received in events}))
+        given = [r.event for r in events if isinstance(r.event, ItemDispatched) and r.event.item_id not in batch.items]
+        receipts = await store.receipts(work, {one.application_id for one in given if domain.waits_for_window(one)})
         for received in events:
             event = received.event
             known = batch.items.get(event.item_id)
             if isinstance(event, ItemDispatched):
                 if known is None:
-                    self._open(event, received, batch, work)
+                    receipt = domain.receipt_of(event, received.appended_at, receipts.get(event.application_id))
+                    self._open(event, receipt, received.traceparent, batch, work)
             elif known is not None:
                 self._apply(known, domain.act_of(event), batch, work, received.traceparent)
         await self._keep(batch, work)
 
-    def _open(self, event: ItemDispatched, received: Received[Event], batch: Batch, work: Work) -> None:
+    def _open(self, event: ItemDispatched, receipt: Act | None, traceparent: str, batch: Batch, work: Work) -> None:
         item = domain.opened(event)
         batch.put(item)
         batch.new.add(item.item_id)
-        act = domain.receipt_of(event, received.appended_at)
-        if act is not None:
-            self._apply(item, act, batch, work, received.traceparent)
+        if receipt is not None:
+            self._apply(item, receipt, batch, work, traceparent)
 
-    async def on_applications(self, events: Sequence[Received[Event]], work: Work) -> None:
-        """The window received a stage application: its items may be handled (Art. 10)."""
-        receipts = {r.event.application_id: r for r in events if isinstance(r.event, ApplicationReceived)}
-        if not receipts:
-            return
-        found = await store.of_applications(work, receipts)
-        ours = {item.application_id for item in found}
-        missing = [r for r in receipts.values() if isinstance(r.event, ApplicationReceived)]
-        hold_back(missing, work, lambda r: r.event.application_id not in ours and self._may_still_come(r))
-        batch = Batch({item.item_id: item for item in found})
-        for item in found:
+    async def on_applications(self, events: Sequence[Received[ApplicationReceived]], work: Work) -> None:
+        """The window received a stage application: its items may be handled, those too that come later (Art. 10)."""
+        traces = {received.event.application_id: received.traceparent for received in events}
+        receipts = {r.event.application_id: domain.window_receipt(r.event) for r in events}
+        await store.receive(work, receipts)
+        batch = Batch({item.item_id: item for item in await store.of_applications(work, receipts)})
+        for item in list(batch.items.values()):
             if item.state is law.S.DRAFT:
-                received = receipts[item.application_id]
-                assert isinstance(received.event, ApplicationReceived)
-                self._apply(item, domain.window_receipt(received.event), batch, work, received.traceparent)
+                self._apply(item, receipts[item.application_id], batch, work, traces[item.application_id])
         await self._keep(batch, work)
-
-    def _may_still_come(self, received: Received[Event]) -> bool:
-        """A receipt may overtake the items; one for another worker's departments never finds any."""
-        return received.raw.attempts < 8
 
     async def on_reports(self, events: Sequence[Received[ItemReport]], work: Work) -> None:
         """A department's own system reports steps; each counts from the broker's append time (Art. 14)."""

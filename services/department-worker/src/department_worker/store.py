@@ -1,6 +1,6 @@
 """The department worker's SQL: items with their clocks, registered documents, the desk."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,10 +14,10 @@ from contracts import topics
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.department_worker import ItemDecided
 from contracts.parts import Actor, Policies
-from contracts.terms import ItemKind, ItemState, OnExpiry, Outcome, Stage
+from contracts.terms import ItemKind, ItemState, ItemStep, OnExpiry, Outcome, Stage
 from department_worker.domain import Document, Result, is_on_desk, seal_request
 from procedure import clock as clocks
-from procedure.items import Decision, Item
+from procedure.items import Act, Decision, Item
 
 _COLUMNS = """item_id, project_code, application_id, stage, item_code, attempt, department, jurisdiction, kind,
     limit_days, on_expiry, builder, versions, applied_at, state, version, clock, before_pause, corrections,
@@ -43,6 +43,17 @@ _DOCUMENTS = """
     INSERT INTO documents (request_id, item_id, kind, digest, content)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING
 """
+_RECEIVE = """
+    INSERT INTO window_receipts (application_id, event_id, received_at, holder, certificate)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) ORDER BY 1
+    ON CONFLICT (application_id) DO UPDATE SET event_id = excluded.event_id, received_at = excluded.received_at,
+        holder = excluded.holder, certificate = excluded.certificate
+"""
+_RECEIPTS = """
+    INSERT INTO window_receipts (application_id) SELECT unnest($1::uuid[]) ORDER BY 1
+    ON CONFLICT (application_id) DO UPDATE SET application_id = excluded.application_id
+    RETURNING application_id, event_id, received_at, holder, certificate
+"""
 _DESK = f"""
     SELECT {_COLUMNS}, due_at FROM items
     WHERE on_desk AND jurisdiction = $1 AND department = $2 ORDER BY due_at NULLS LAST, item_id LIMIT $3
@@ -57,6 +68,28 @@ async def load(work: Work, item_ids: Collection[UUID]) -> dict[UUID, Item]:
 async def of_applications(work: Work, application_ids: Collection[UUID]) -> list[Item]:
     """Return the items of stage applications, locked for this unit of work."""
     return [item_of(row) for row in await work.fetch(_OF_APPLICATIONS, list(application_ids))]
+
+
+async def receive(work: Work, receipts: Mapping[UUID, Act]) -> None:
+    """Keep what the window received, by stage application: items that come later are received by it too."""
+    rows = [(one, act.causation_id, act.at, act.actor.holder, act.actor.certificate) for one, act in receipts.items()]
+    await work.execute(_RECEIVE, *_columns(rows))
+
+
+async def receipts(work: Work, application_ids: Collection[UUID]) -> dict[UUID, Act]:
+    """Return what the window has received among `application_ids`.
+
+    The row is made where it is missing: it is the lock on which a receipt and an item that cross each other meet.
+    """
+    if not application_ids:
+        return {}
+    rows = await work.fetch(_RECEIPTS, list(application_ids))
+    return {row["application_id"]: _receipt(row) for row in rows if row["event_id"] is not None}
+
+
+def _receipt(row: asyncpg.Record) -> Act:
+    actor = Actor(holder=row["holder"], certificate=row["certificate"])
+    return Act(ItemStep.RECEIVE, actor, row["received_at"], row["event_id"])
 
 
 async def add(work: Work, items: Collection[tuple[Item, datetime | None]]) -> None:

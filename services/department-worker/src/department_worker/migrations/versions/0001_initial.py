@@ -13,6 +13,14 @@ def upgrade() -> None:
 
 
 TABLES = """
+CREATE TABLE window_receipts (
+    application_id uuid PRIMARY KEY,
+    event_id uuid,
+    received_at timestamptz,
+    holder text,
+    certificate text
+);
+
 CREATE TABLE items (
     item_id uuid PRIMARY KEY,
     project_code text NOT NULL,

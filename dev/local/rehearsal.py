@@ -1,0 +1,320 @@
+"""The whole suite in one process: the real services on real PostgreSQL, a broker made of lists, time set by hand.
+
+Every step is taken when it is asked for, so a test can let any of them die at any await and look at what stands. What
+is proven about delivery is proven elsewhere, with a real broker.
+"""
+
+import asyncio
+import contextlib
+import importlib
+from collections import defaultdict
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+import httpx
+from aiokafka import TopicPartition
+
+from chassis.database import unpacked
+from chassis.parking import Raw
+from chassis.service import Service
+from contracts.department import ItemReport
+from contracts.envelope import Encoded, Event, decode, encode
+from contracts.topics import Topic, department_reports, department_topics
+from local.callers import Callers
+from local.processes import PROCESSES, Process
+from local.suite import CATALOGUE
+from local.tokens import Token
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Answers = Callable[[Event], Sequence[ItemReport]]
+
+
+class HandClock:
+    """Business time stands still until somebody moves it."""
+
+    factor = 1.0
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def business(self, epoch_ms: int) -> datetime:
+        return EPOCH + timedelta(milliseconds=epoch_ms)
+
+    def seconds_until(self, at: datetime) -> float:
+        return (at - self.at).total_seconds()
+
+
+class Lists:
+    """A broker made of lists: one partition a topic, every record where it was appended."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.records: defaultdict[str, list[Raw]] = defaultdict(list)
+        self._clock = clock
+
+    def append(self, message: Encoded) -> None:
+        lane = self.records[message.topic]
+        headers = [(name, value.encode()) for name, value in message.headers]
+        at = int((self._clock.at - EPOCH).total_seconds() * 1000)
+        lane.append(Raw(message.topic, 0, len(lane), at, message.key.encode(), message.value.encode(), headers))
+
+
+class Reader:
+    """What a bus needs of its consumer, over `Lists`."""
+
+    def __init__(self, broker: Lists, topics: Collection[str]) -> None:
+        self._broker = broker
+        self.position = {TopicPartition(topic, 0): 0 for topic in topics}
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.position)
+
+    async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return {tp: len(self._broker.records[tp.topic]) for tp in partitions}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.position[partition] = offset
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Nothing is fetched unasked."""
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Nothing is fetched unasked."""
+
+    async def getmany(self, timeout_ms: int = 0) -> dict[TopicPartition, list[Raw]]:
+        await asyncio.sleep(0)
+        return {}
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The positions that count stand in the database."""
+
+    def unread(self) -> list[Raw]:
+        """Return what was appended since, and move past it."""
+        found: list[Raw] = []
+        for tp, position in self.position.items():
+            found.extend(self._broker.records[tp.topic][position:])
+            self.position[tp] = len(self._broker.records[tp.topic])
+        return found
+
+
+class _Net:
+    """In place of the relay: outbox rows stay in the table, where the rehearsal reads them."""
+
+    shards = 1
+    owner = "rehearsal"
+
+    def reserve(self, row: int, shard: int, messages: Sequence[Encoded], *, foreign: bool) -> None: ...
+    def release(self, row: int) -> None: ...
+    def discard(self, row: int) -> None: ...
+
+
+class Member:
+    """One service of the rehearsal, with its reader and its HTTP interface."""
+
+    def __init__(self, service: Service, broker: Lists) -> None:
+        self.service = service
+        self.reader = Reader(broker, [listen.topic.name for listen in service.table])
+        self.consumer = self.reader
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(service.http()), base_url="http://rehearsal")
+        self.relayed = 0
+        service.bus.of(self)  # pyright: ignore[reportArgumentType]
+        service.database.outbox = _Net()
+
+    async def start(self) -> None:
+        """Open the database and read on where it stands."""
+        await self.service.database.open()
+        await self.service.bus.take_over(sorted(self.reader.position))
+
+    async def die(self) -> None:
+        """Lose every connection at once, as a killed process does, and start again."""
+        self.service.database.pool.terminate()
+        await self.service.database.close()
+        await self.start()
+
+
+class Rehearsal:
+    """Services, broker, departments and clock; see `rehearsing`."""
+
+    def __init__(self, urls: Mapping[str, str], token: Token, folder: Path, at: datetime, answers: Answers) -> None:
+        self.clock = HandClock(at)
+        self.broker = Lists(self.clock)
+        self.callers = Callers(folder / "keys")
+        self._answers = answers
+        self._folder = folder
+        self._token = token
+        self.members = {process.name: self._member(process, urls[process.name]) for process in PROCESSES}
+        self._departments = self._topics()
+
+    def _member(self, process: Process, url: str) -> Member:
+        settings = importlib.import_module(f"{process.package}.settings").Settings(
+            service_name=process.name,
+            environment="development",
+            kafka_bootstrap_servers="nowhere:0",
+            database_url=url,
+            catalogue_path=CATALOGUE,
+            identity_key_file=self.callers.public,
+            materials_url=(self._folder / "materials").resolve().as_uri(),
+            worker_departments="210200.*,210281.*",
+            pkcs11_module=self._token.module,
+            pkcs11_token_label=self._token.label,
+            pkcs11_pin_file=self._token.pin_file,
+            shutdown_seconds=1,
+        )
+        with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
+            return Member(importlib.import_module(f"{process.package}.app").create(settings), self.broker)
+
+    def _topics(self) -> dict[str, Topic]:
+        worker = self.members["department-worker"].service
+        pairs = {tuple(listen.topic.name.split(".")[2:4]) for listen in worker.table if ".dept." in listen.topic.name}
+        return {topic.name: topic for topic in department_topics(sorted(pairs)) if topic.name.endswith(".items.v1")}  # pyright: ignore[reportArgumentType]
+
+    # Steps ------------------------------------------------------------------------------------------------------
+
+    async def turn(self, name: str) -> int:
+        """Let one service apply what it has not read, and pass on what it said; returns how many records."""
+        member = self.members[name]
+        unread = member.reader.unread()
+        if unread:
+            await member.service.bus.consume(unread)
+        return len(unread)
+
+    async def pass_on(self, name: str) -> int:
+        """Append what a service said since, as its relay would; departments answer at once."""
+        member = self.members[name]
+        rows = await member.service.database.pool.fetch(
+            "SELECT id, messages FROM outbox WHERE id > $1 ORDER BY id", member.relayed
+        )
+        for row in rows:
+            member.relayed = row["id"]
+            for message in unpacked(row["messages"]):
+                self.broker.append(message)
+                self._tell_department(message)
+        return len(rows)
+
+    def _tell_department(self, message: Encoded) -> None:
+        topic = self._departments.get(message.topic)
+        if topic is None:
+            return
+        headers = [(name, value.encode()) for name, value in message.headers]
+        event = decode(message.value.encode(), headers, message.key.encode(), topic.known)
+        self.report(() if event is None else self._answers(event))
+
+    def report(self, reports: Iterable[ItemReport]) -> None:
+        """Append what departments' own systems report."""
+        for one in reports:
+            self.broker.append(encode(one, department_reports(one.jurisdiction, one.department).name, "department"))
+
+    async def settle(self, turn: Callable[[str], Awaitable[int]] | None = None) -> None:
+        """Let everybody read and speak until nobody has anything left."""
+        take = turn or self.turn
+        while True:
+            moved = 0
+            for name in self.members:
+                moved += await take(name) + await self.pass_on(name)
+            if not moved:
+                return
+
+    # Dying ------------------------------------------------------------------------------------------------------
+
+    async def survives(self, name: str, act: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, int]:
+        """Run `act` of a service, killed at its first await, its second, … until it lives to its end.
+
+        Returns what it returned then, and at how many points it died before.
+        """
+        deaths = 0
+        while True:
+            mortal = Mortal(act(), deaths + 1, self.members[name].service.database.pool.terminate)
+            task = asyncio.ensure_future(mortal)
+            await asyncio.wait([task])
+            if not mortal.dead:
+                return task.result(), deaths
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                task.result()
+            deaths += 1
+            await self.members[name].die()
+
+    async def turn_dying(self, name: str) -> tuple[int, int]:
+        """As `turn`, killed at every await; returns how many records were read, and how often it died."""
+        member = self.members[name]
+        if not member.reader.unread():
+            return 0, 0
+        await member.service.bus.take_over(sorted(member.reader.position))
+        before = dict(member.reader.position)
+        _, deaths = await self.survives(name, lambda: self.turn(name))
+        return sum(member.reader.position[tp] - before[tp] for tp in before), deaths
+
+
+class Mortal:
+    """Awaits a coroutine and kills it when it suspends for the `last` time."""
+
+    def __init__(self, body: Coroutine[Any, Any, Any], last: int, kill: Callable[[], None]) -> None:
+        self._body = body
+        self._last = last
+        self._kill = kill
+        self.dead = False
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        inner = self._body.__await__()
+        count = 0
+        try:
+            waited_for = inner.send(None)
+            while True:
+                count += 1
+                if count == self._last:
+                    self.dead = True
+                    self._kill()
+                    task = asyncio.current_task()
+                    assert task is not None
+                    asyncio.get_running_loop().call_soon(task.cancel)
+                try:
+                    got = yield waited_for
+                except BaseException as trouble:
+                    waited_for = inner.throw(trouble)
+                else:
+                    waited_for = inner.send(got)
+        except StopIteration as stop:
+            return stop.value
+
+
+@asynccontextmanager
+async def rehearsing(
+    urls: Mapping[str, str], token: Token, folder: Path, at: datetime, answers: Answers
+) -> AsyncGenerator[Rehearsal, None]:
+    """A rehearsal that begins at `at` on empty databases whose migrations have run."""
+    rehearsal = Rehearsal(urls, token, folder, at, answers)
+    for member in rehearsal.members.values():
+        await member.service.database.open()
+        await _empty(member.service)
+        await member.start()
+    try:
+        yield rehearsal
+    finally:
+        for member in rehearsal.members.values():
+            await member.http.aclose()
+            await member.service.database.close()
+
+
+async def _empty(service: Service) -> None:
+    pool = service.database.pool
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    names = await pool.fetch(query)
+    await pool.execute(f"TRUNCATE {', '.join(row['tablename'] for row in names)} RESTART IDENTITY")
