@@ -32,16 +32,21 @@ async def _read(bootstrap: str, names: list[str]) -> list[Record]:
         read: list[Record] = []
         while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                read.extend(_record(record) for record in records)
+                read.extend(one for one in map(_record, records) if one is not None)
         return read
     finally:
         await consumer.stop()
 
 
-def _record(record: Any) -> Record:
+def _record(record: Any) -> Record | None:
+    """What stands in a record; None for poison, which tells nothing about anybody."""
+    try:
+        event = json.loads(record.value or b"")
+    except ValueError:
+        return None
     kind = dict(record.headers).get("ce_type", b"?").decode()
     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    return {**place, "type": kind, "event": json.loads(record.value)}
+    return {**place, "type": kind, "event": event}
 
 
 def complaints(records: Iterable[Record], accepted: Iterable[str]) -> list[str]:
