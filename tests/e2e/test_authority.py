@@ -1,0 +1,171 @@
+"""Who may do what: every endpoint of every service × every role × own and others', asserted cell by cell."""
+
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from contracts.envelope import derived_id
+from contracts.terms import ProcessType, Role, Stage
+from local.builder import BUILDER, FORM, People, eventually
+from local.suite import Suite
+
+CODE: Final = "2018-210281-47-03-000300"
+APPLICATION: Final = str(derived_id("application", CODE, 1))
+ITEM: Final = "S1-09"
+OTHER_USCC: Final = "91210281MA0XYU9874"
+P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
+ACT: Final = APPLIED + "/items/{item_code}"
+
+MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
+    ("intake", "PUT", PROJECT): {P},
+    ("intake", "GET", f"{PROJECT}/inquiry"): {P, B, W, S},
+    ("intake", "GET", f"{PROJECT}/stages"): {P, B, W, S},
+    ("intake", "POST", "/materials"): {B},
+    ("intake", "POST", f"{PROJECT}/stages/{{stage}}/applications"): {B},
+    ("intake", "GET", APPLIED): {P, B, W, S},
+    ("intake", "POST", f"{ACT}/reapplications"): {B},
+    ("intake", "POST", f"{ACT}/supplements"): {B},
+    ("intake", "POST", f"{ACT}/withdrawals"): {B, W},
+    ("intake", "POST", f"{APPLIED}/receipt"): {W},
+    ("intake", "POST", f"{ACT}/issues"): {W},
+    ("intake", "GET", "/notices"): {B},
+    ("department-worker", "GET", "/desk"): {F},
+    ("department-worker", "GET", ITEM_OF): {F},
+    ("department-worker", "POST", f"{ITEM_OF}/steps"): {F},
+    ("supervision", "GET", "/overview"): {S},
+    ("supervision", "GET", "/lights"): {S},
+    ("supervision", "GET", f"{PROJECT}/timeline"): {S},
+    ("supervision", "GET", "/read-model/fingerprint"): {S},
+    ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+}
+"""The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
+
+BODIES: Final[dict[str, Any]] = {
+    PROJECT: {"name": "项目", "process_type": 4, "jurisdiction": "210281", "builder": BUILDER},
+    f"{PROJECT}/stages/{{stage}}/applications": {"form": FORM, "materials": [], "truthful": True},
+    f"{ACT}/reapplications": {"form": FORM, "materials": [], "truthful": True},
+    f"{ACT}/supplements": {"materials": [], "explanation": "补充"},
+    f"{ACT}/withdrawals": {"reason": "不办了"},
+    f"{ACT}/issues": {"recipient": "王工"},
+    f"{ITEM_OF}/steps": {"step": "ACCEPT"},
+    f"{ITEM_OF}/urges": {"message": "请抓紧"},
+}
+CLAIMS: Final[dict[Role, dict[str, str]]] = {
+    P: {},
+    B: {"uscc": BUILDER["uscc"]},
+    W: {"jurisdiction": "210281"},
+    F: {"jurisdiction": "210281", "department": "RFB"},
+    S: {"jurisdiction": "210281"},
+}
+STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
+    B: [({"uscc": OTHER_USCC}, {404})],
+    W: [({"jurisdiction": "210283"}, {403})],
+    F: [
+        ({"jurisdiction": "210283", "department": "RFB"}, {403}),
+        ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
+    ],
+    S: [({"jurisdiction": "210283"}, {403})],
+}
+"""The same role from elsewhere, and how it is sent away."""
+
+
+@pytest.fixture(scope="module")
+def people(suite: Suite) -> People:
+    return People(suite)
+
+
+@pytest.fixture(scope="module")
+def item_id(suite: Suite, people: People) -> str:
+    people.push(CODE, ProcessType.SOCIAL_SMALL).raise_for_status()
+    materials = people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)
+    people.declare(CODE, Stage.LAND_USE, materials).raise_for_status()
+    told = eventually(
+        lambda: people.progress(APPLICATION), lambda told: any(i["state"] == "RECEIVED" for i in told.get("items", []))
+    )
+    eventually(lambda: people.supervise(f"/projects/{CODE}/timeline"), lambda events: len(events) > 4)
+    return next(item["item_id"] for item in told["items"] if item["item_code"] == ITEM)
+
+
+def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
+    service, method, path = endpoint
+    names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
+    url = people.suite.url(service) + path.format(**names)
+    if path == "/materials":
+        return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})
+    return people.http.request(method, url, json=BODIES.get(path) if method != "GET" else None, headers=headers)
+
+
+def name_of(endpoint: tuple[str, str, str]) -> str:
+    return " ".join(endpoint)
+
+
+def test_the_table_names_every_endpoint(suite: Suite) -> None:
+    found = {
+        (name, method.upper(), path)
+        for name in suite.ports
+        if name in suite.children
+        for path, methods in suite.http.get(f"{suite.url(name)}/openapi.json").json()["paths"].items()
+        for method in methods
+    }
+    assert found == set(MAY)
+
+
+@pytest.mark.parametrize("endpoint", MAY, ids=name_of)
+def test_nobody_comes_in_without_proof(people: People, item_id: str, endpoint: tuple[str, str, str]) -> None:
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic eDp5"}):
+        answer = ask(people, endpoint, item_id, {**headers, "Idempotency-Key": "without-proof"})
+        assert answer.status_code == 401, answer.text
+        assert answer.json()["code"] == "NOT_AUTHENTICATED"
+
+
+@pytest.mark.parametrize("role", CLAIMS)
+@pytest.mark.parametrize("endpoint", MAY, ids=name_of)
+def test_each_role_is_let_in_or_sent_away(
+    people: People, item_id: str, endpoint: tuple[str, str, str], role: Role
+) -> None:
+    answer = ask(people, endpoint, item_id, people.header(role.value, **CLAIMS[role]))
+    if role in MAY[endpoint]:
+        assert answer.status_code not in (401, 403, 404) or whole_city(endpoint), answer.text
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (403, "NOT_YOUR_ROLE"), answer.text
+
+
+def whole_city(endpoint: tuple[str, str, str]) -> bool:
+    """What only the city's own supervisor may see."""
+    return endpoint[2] == "/read-model/fingerprint"
+
+
+ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT)]
+
+
+@pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)
+def test_nobody_reaches_what_is_anothers(people: People, item_id: str, endpoint: tuple[str, str, str]) -> None:
+    """Another's project is not there (404); another's territory or department is none of one's business (403)."""
+    for role in MAY[endpoint]:
+        for claims, expected in STRANGERS.get(role, []):
+            answer = ask(people, endpoint, item_id, people.header(role.value, name="stranger", **claims))
+            assert answer.status_code in expected, (role, claims, answer.text)
+
+
+def test_lists_show_only_ones_own(people: People, item_id: str) -> None:
+    told = people.progress(APPLICATION)["items"]
+    untouched = next(one["item_id"] for one in told if one["item_code"] == "S1-10")
+    theirs = people.header("officer", jurisdiction="210283", department="WWJ")
+    url = f"{people.suite.url('department-worker')}/desk?most=500"
+    assert untouched not in people.http.get(url, headers=theirs).text
+    ours = people.header("officer", jurisdiction="210281", department="WWJ")
+    assert untouched in people.http.get(url, headers=ours).text
+    notices = f"{people.suite.url('intake')}/notices"
+    assert people.http.get(notices, headers=people.header("builder", name="other", uscc=OTHER_USCC)).json() == []
+    away = people.header("supervisor", jurisdiction="210283")
+    overview = people.http.get(f"{people.suite.url('supervision')}/overview", headers=away).json()
+    assert sum(row["items"] for row in overview) == 0
+
+
+def test_a_token_that_lives_too_long_or_has_ended_is_no_proof(people: People, item_id: str) -> None:
+    for seconds in (-1, 601, 86_400):
+        token = people.suite.callers.mint("builder", "builder", seconds=seconds, uscc=BUILDER["uscc"])
+        url = f"{people.suite.url('intake')}/applications/{APPLICATION}"
+        assert people.http.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 401
