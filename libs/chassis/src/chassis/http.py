@@ -39,7 +39,24 @@ def create_app(title: str, *, lifespan: Lifespan, wallclock: WallClock, settings
     app.state.wallclock = wallclock
     problems.install(app)
     app.add_middleware(BodyGuard)
+    _say_problem_type(app)
     return app
+
+
+def _say_problem_type(app: FastAPI) -> None:
+    """Publish errors under their own media type; FastAPI would call them application/json."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = made()
+            for methods in document.get("paths", {}).values():
+                for operation in methods.values():
+                    content = operation["responses"]["default"]["content"]
+                    content["application/problem+json"] = content.pop("application/json")
+        return made()
+
+    app.openapi = openapi
 
 
 class BodyGuard:

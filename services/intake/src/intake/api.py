@@ -30,7 +30,7 @@ from contracts.parts import Builder
 from contracts.terms import ItemState, Light, Outcome, ProcessType, Role, Stage, Submission
 from intake import domain, store
 from intake.domain import GivenMaterial, Project
-from intake.materials import Materials
+from intake.materials import MAGIC, Materials
 from intake.store import Application, Progress
 from procedure import authority, stages
 from procedure.authority import Caller, NotFound
@@ -501,7 +501,14 @@ def router(database: Database, wallclock: WallClock, catalogue: Catalogue, mater
     async def read_stages(caller: Reader, code: CodeInPath) -> list[StageProgress]:
         return await intake.stages_of(caller, code)
 
-    @routes.post("/materials", summary="上传材料（原件扫描）", status_code=201)
+    scans = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(MAGIC)}
+
+    @routes.post(
+        "/materials",
+        summary="上传材料（原件扫描）",
+        status_code=201,
+        openapi_extra={"requestBody": {"required": True, "content": scans}},
+    )
     async def upload_material(request: Request, caller: OnlyBuilder) -> UploadView:
         return await intake.upload(request, caller)
 
