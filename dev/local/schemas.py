@@ -11,9 +11,8 @@ import signing.settings
 import supervision.settings
 import timer.settings
 from chassis.settings import table
-from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.envelope import SCHEMA_BASE
-from contracts.topics import TOPICS, department_topics
+from local import samples
 from local.suite import ROOT
 
 SETTINGS = (
@@ -32,11 +31,12 @@ def main(arguments: list[str]) -> int:
         print("usage: ./run schemas [--check]")
         return 0
     stale = [path for path, text in generated().items() if not path.exists() or path.read_text() != text]
+    stale += [path for path in samples.made() if not path.exists()]
     for path in stale:
         print(f"{'stale' if '--check' in arguments else 'written'}: {path.relative_to(ROOT)}")
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(generated()[path])
+            path.write_text((samples.made() | generated())[path])
     return 1 if stale and "--check" in arguments else 0
 
 
@@ -49,8 +49,7 @@ def generated() -> dict[Path, str]:
 
 
 def _schemas() -> dict[str, dict[str, Any]]:
-    all_topics = (*TOPICS, *department_topics([(JurisdictionCode("210281"), DepartmentCode("GHJ"))]))
-    models = {model.__name__: model for topic in all_topics for model in topic.says}
+    models = {model.__name__: model for topic in samples.every_topic() for model in topic.says}
     return {
         name: {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
