@@ -104,28 +104,30 @@ def java() -> str:
 class Kafka:
     """One broker with its own data folder; it survives kill and restart like any other."""
 
+    name = "kafka"
+
     def __init__(self, folder: Path, port: int, controller_port: int) -> None:
         self.folder = folder
         self.port = port
         self.bootstrap = f"127.0.0.1:{port}"
         self._controller_port = controller_port
-        self._log = folder.parent / "logs" / "kafka.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder.parent / "logs" / "kafka.log"
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        return None if self.process is None else self.process.pid
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         """Start the broker; `wait_ready` tells when it answers."""
         properties = self.folder / "server.properties"
         if not properties.exists():
             self._format(properties)
-        self._process = children.start([*self._java(), "kafka.Kafka", str(properties)], self._log)
+        self.process = children.start([*self._java(), "kafka.Kafka", str(properties)], self.log)
 
     def _format(self, properties: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -144,17 +146,17 @@ class Kafka:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if not self.alive:
-                raise Trouble(f"Kafka ended at once:\n{children.tail(self._log)}")
+                raise Trouble(f"Kafka ended at once:\n{children.tail(self.log)}")
             if asyncio.run(_answers(self.bootstrap)):
                 return
             time.sleep(0.1)
-        raise Trouble(f"Kafka did not answer within {seconds:.0f} s; see {self._log}")
+        raise Trouble(f"Kafka did not answer within {seconds:.0f} s; see {self.log}")
 
     def stop(self) -> None:
-        children.stop(self._process)
+        children.stop(self.process)
 
     def kill(self) -> None:
-        children.kill(self._process)
+        children.kill(self.process)
 
 
 async def _answers(bootstrap: str) -> bool:

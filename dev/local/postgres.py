@@ -46,11 +46,13 @@ def _binaries() -> Path:
 class Postgres:
     """One server with its own data folder."""
 
+    name = "postgres"
+
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
-        self._log = folder.parent / "logs" / "postgres.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder.parent / "logs" / "postgres.log"
+        self.process: subprocess.Popen[bytes] | None = None
         self._user = NOBODY if os.geteuid() == 0 else None
 
     @property
@@ -64,11 +66,11 @@ class Postgres:
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        return None if self.process is None else self.process.pid
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         """Start the server; a data folder that is half made is made anew."""
@@ -77,7 +79,7 @@ class Postgres:
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
         options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         command = [str(_binaries() / "postgres"), "-D", str(self.folder), "-p", str(self.port), *options]
-        self._process = children.start(command, self._log, user=self._user)
+        self.process = children.start(command, self.log, user=self._user)
 
     def _make(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -106,18 +108,18 @@ class Postgres:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if not self.alive:
-                raise Trouble(f"PostgreSQL ended at once:\n{children.tail(self._log)}")
+                raise Trouble(f"PostgreSQL ended at once:\n{children.tail(self.log)}")
             if asyncio.run(_answers(self.admin_url)):
                 return
             time.sleep(0.05)
-        raise Trouble(f"PostgreSQL did not answer within {seconds:.0f} s; see {self._log}")
+        raise Trouble(f"PostgreSQL did not answer within {seconds:.0f} s; see {self.log}")
 
     def stop(self) -> None:
-        children.stop(self._process, how=signal.SIGINT)
+        children.stop(self.process, how=signal.SIGINT)
 
     def kill(self) -> None:
         """Kill the server and its backends at once, as a crash would."""
-        children.kill(self._process)
+        children.kill(self.process)
 
 
 async def _answers(url: str) -> bool:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from local import ports
+from local.kafka import Kafka
+from local.postgres import Postgres
 from local.suite import ROOT, Child, Suite
 from local.trouble import Trouble
 
-FOLDER: Final = ROOT / ".local" / "up"
+FOLDER: Final = Path(os.environ.get("LIANSHEN_FOLDER") or ROOT / ".local" / "up")
 LOCK: Final = FOLDER / "pid"
 LONGEST_BACKOFF: Final = 30.0
 
@@ -18,7 +20,7 @@ LONGEST_BACKOFF: Final = 30.0
 def main(arguments: list[str]) -> int:
     """Keep the suite up until Ctrl-C or `./run down`."""
     if arguments and arguments[0] in ("-h", "--help"):
-        print("usage: ./run up   (ports: LIANSHEN_PORT_BASE, default 8100)")
+        print("usage: ./run up   (ports: LIANSHEN_PORT_BASE, default 8100; data: LIANSHEN_FOLDER, default .local/up)")
         return 0
     lock()
     try:
@@ -74,21 +76,26 @@ def _keep_up(suite: Suite) -> None:
     due: dict[str, float] = {}
     try:
         while True:
-            for child in suite.children.values():
-                _watch(child, backoff, due)
+            for part in (*_basics(suite), *suite.children.values()):
+                _watch(part, backoff, due)
             time.sleep(0.5)
     except (_Stopped, KeyboardInterrupt):
         print("stopping …", flush=True)
 
 
-def _watch(child: Child, backoff: dict[str, float], due: dict[str, float]) -> None:
-    if child.alive:
+def _basics(suite: Suite) -> list[Kafka | Postgres]:
+    """Kafka and PostgreSQL, as far as they are this suite's own."""
+    return [part for part in (suite.kafka, suite.postgres) if part.process is not None]
+
+
+def _watch(part: Child | Kafka | Postgres, backoff: dict[str, float], due: dict[str, float]) -> None:
+    if part.alive:
         return
-    if child.name not in due:
-        wait = backoff[child.name] = min(backoff.get(child.name, 0.5) * 2, LONGEST_BACKOFF)
-        due[child.name] = time.monotonic() + wait
-        code = child.process.returncode if child.process else None
-        print(f"!! {child.name} DIED (exit {code}); starting again in {wait:.0f} s; see {child.log}", flush=True)
-    elif time.monotonic() >= due[child.name]:
-        del due[child.name]
-        child.start()
+    if part.name not in due:
+        wait = backoff[part.name] = min(backoff.get(part.name, 0.5) * 2, LONGEST_BACKOFF)
+        due[part.name] = time.monotonic() + wait
+        code = part.process.returncode if part.process else None
+        print(f"!! {part.name} DIED (exit {code}); starting again in {wait:.0f} s; see {part.log}", flush=True)
+    elif time.monotonic() >= due[part.name]:
+        del due[part.name]
+        part.start()
