@@ -248,6 +248,7 @@ class Suite:
         return {
             **inherited,
             "SERVICE_NAME": process.name,
+            "GROUP_INSTANCE": f"{process.name}-1",
             "ENVIRONMENT": "development",
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "DATABASE_URL": self.databases[process.name],

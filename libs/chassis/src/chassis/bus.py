@@ -129,6 +129,7 @@ class Bus:
         self._limits = limits
         self._believed = deadletter.Believed(limits.dead_letters_per_minute)
         self._lanes: dict[Lane, TopicPartition] = {}
+        self._some_wait = asyncio.Event()
         self._turn = asyncio.Lock()
         self._committed_at = 0.0
         self._turned_at = 0.0
@@ -186,7 +187,7 @@ class Bus:
                 if not await positions.advance(work.connection, spans_of(records)):
                     raise AlreadyRead
                 lanes = await self._apply(records, work, isolate=isolate)
-        self._lanes = lanes
+        self._now_wait(lanes)
         metrics.batch_applied(len(records), time.perf_counter() - began)
 
     async def _apply(self, records: Sequence["Record"], work: Work, *, isolate: bool) -> dict[Lane, TopicPartition]:
@@ -287,6 +288,13 @@ class Bus:
         deadletter.say(work, held.raw, "never-came", "what this record builds on did not come in time")
         return True
 
+    def _now_wait(self, lanes: dict[Lane, TopicPartition]) -> None:
+        self._lanes = lanes
+        if lanes:
+            self._some_wait.set()
+        else:
+            self._some_wait.clear()
+
     async def retry_parked(self) -> int:
         """Try the waiting lanes whose time has come; returns how many were tried."""
         if not self._lanes:
@@ -299,12 +307,13 @@ class Bus:
             taken = await parking.take(work.connection, due)
             await self._handle(self._understood(taken, work), work, isolate=True)
             lanes = await self._park(work, lanes)
-        self._lanes = lanes
+        self._now_wait(lanes)
         return len(due)
 
     async def keep_retrying(self) -> None:
         """Try parked lanes for as long as the service lives."""
         while True:
+            await self._some_wait.wait()
             await asyncio.sleep(PARKED_TURN_SECONDS)
             with contextlib.suppress(*TRANSIENT, NotNow, deadletter.TooMany):
                 await self.retry_parked()
@@ -366,7 +375,7 @@ class Bus:
         for tp, position in stand.items():
             consumer.seek(tp, max(position, beginning[tp]))
         async with self._turn:
-            self._lanes = lanes
+            self._now_wait(lanes)
 
     async def _unread(self, records: Sequence["Record"]) -> list["Record"]:
         """Return the records that the database has not applied yet."""

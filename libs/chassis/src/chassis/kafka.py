@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 900_000
 """Bytes of one produce batch; the broker's message.max.bytes is 1 MiB."""
+POLL_MS = 5_000
+"""How long the broker holds an empty fetch: a record ends the wait at once, and an idle service hardly wakes."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class PatientSubscriber(BatchSubscriber):
     async def get_msg(self, consumer: "AIOKafkaConsumer") -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
         self.beat()
         await self.bus.pace(self.pace_seconds)
-        fetched = await consumer.getmany(timeout_ms=1000, max_records=self.max_records)
+        fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self.max_records)
         return tuple(record for records in fetched.values() for record in records)
 
 
@@ -135,7 +137,7 @@ def subscribe(broker: KafkaBroker, bus: Bus, topics: Iterable[str], settings: Se
         ack_policy=AckPolicy.MANUAL,
         auto_offset_reset="earliest",
         listener=TakesOver(bus),
-        fetch_max_wait_ms=1000,
+        fetch_max_wait_ms=POLL_MS,
         session_timeout_ms=15_000,
         rebalance_timeout_ms=20_000,
         heartbeat_interval_ms=3_000,
