@@ -130,6 +130,7 @@ class Bus:
         self._believed = deadletter.Believed(limits.dead_letters_per_minute)
         self._lanes: dict[Lane, TopicPartition] = {}
         self._some_wait = asyncio.Event()
+        self._taking_over = False
         self._turn = asyncio.Lock()
         self._committed_at = 0.0
         self._turned_at = 0.0
@@ -348,6 +349,7 @@ class Bus:
         """
         consumer = self.consumer
         assert consumer is not None
+        self._taking_over = True
         consumer.pause(*assigned)
         pause = 0.05
         while not self.fatal:
@@ -359,8 +361,14 @@ class Bus:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         if not self.fatal:
-            consumer.resume(*assigned)
+            self._taking_over = False
+            self.read_on(consumer)
             self.assigned = True
+
+    def read_on(self, consumer: "Consumer") -> None:
+        """Let records be fetched, unless the positions to read from are still being looked up."""
+        if not self._taking_over:
+            consumer.resume(*consumer.assignment())
 
     async def _seek(self, consumer: "Consumer", assigned: Sequence[TopicPartition]) -> None:
         beginning = await consumer.beginning_offsets(assigned)
@@ -397,10 +405,8 @@ class Bus:
             await asyncio.sleep(seconds)
             return
         with contextlib.suppress(KafkaError):
-            paused = consumer.assignment()
-            consumer.pause(*paused)
+            consumer.pause(*consumer.assignment())
             await consumer.getmany(timeout_ms=int(seconds * 1000))
-            consumer.resume(*(paused & consumer.assignment()))
 
     async def _commit_offsets(self, records: Sequence["Record"]) -> None:
         """Tell Kafka now and then how far this service is: for lag tools only, so its failure costs nothing."""

@@ -72,7 +72,9 @@ def make_admin(settings: Settings) -> AIOKafkaAdminClient:
 class PatientSubscriber(BatchSubscriber):
     """FastStream's batch subscriber, waiting inside the client for records.
 
-    FastStream sleeps as long again after an empty poll, which would be paid in latency or in idle turns.
+    FastStream sleeps as long again after an empty poll, which would be paid in latency or in idle turns. And nothing is
+    fetched while a batch is applied: a fetch sent then would wait at the broker for the partitions that happen to be
+    empty, and those that were just read could not be fetched until it came back.
     """
 
     bus: Bus
@@ -82,7 +84,9 @@ class PatientSubscriber(BatchSubscriber):
     async def get_msg(self, consumer: "AIOKafkaConsumer") -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
         self.beat()
         await self.bus.pace(self.pace_seconds)
+        self.bus.read_on(consumer)
         fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self.max_records)
+        consumer.pause(*consumer.assignment())
         return tuple(record for records in fetched.values() for record in records)
 
 
