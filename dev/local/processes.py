@@ -21,11 +21,11 @@ class Process:
 
 BASICS: Final = ("kafka", "postgres", "topics", "migrations")
 PROCESSES: Final = (
-    Process("intake", "intake", BASICS, (("PACE_MS", "50"),)),
+    Process("intake", "intake", BASICS, (("PACE_MS", "100"),)),
     Process("dispatcher", "dispatcher", BASICS),
-    Process("department-worker", "department_worker", BASICS),
+    Process("department-worker", "department_worker", BASICS, (("PACE_MS", "20"),)),
     Process("timer", "timer", BASICS, (("PACE_MS", "100"),)),
-    Process("signing", "signing", (*BASICS, "token")),
-    Process("supervision", "supervision", BASICS, (("PACE_MS", "100"),)),
+    Process("signing", "signing", (*BASICS, "token"), (("PACE_MS", "20"),)),
+    Process("supervision", "supervision", BASICS, (("PACE_MS", "200"),)),
 )
 """PACE_MS: who can wait reads fewer, fuller batches."""
