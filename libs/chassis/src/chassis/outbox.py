@@ -8,6 +8,7 @@ ids, so deletes do not wait for the disk.
 
 import asyncio
 import contextlib
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ LOCK_CLASS: Final = 0x0178
 SWEEP_SECONDS: Final = 2.0
 DELETE_SECONDS: Final = 0.1
 ROUND_MESSAGES: Final = 2000
+SILENCE_SECONDS: Final = 5.0
 
 _LEFT_IN_TABLE = """
     SELECT id, messages, extract(epoch FROM clock_timestamp() - said_at) AS age
@@ -204,10 +206,13 @@ class Relay:
         place.sweep = True
 
     def _forget(self, place: _Shard) -> None:
-        """Another process relays this shard and finds our rows in the table: memory need not keep them."""
-        for row in [number for number, kept in place.rows.items() if kept.ready]:
-            del place.rows[row]
-            self._shard_of_row.pop(row, None)
+        """Another process relays this shard and finds our rows in the table: memory need not keep them.
+
+        What comes after a row still open stays with it, else the table's later rows would overtake the memory's earlier.
+        """
+        for number, _ in itertools.takewhile(lambda kept: kept[1].ready, sorted(place.rows.items())):
+            del place.rows[number]
+            self._shard_of_row.pop(number, None)
 
     async def _let_go(self, place: _Shard) -> None:
         held, place.held = place.held, None
@@ -274,7 +279,8 @@ class Relay:
             await self._delete(place)
 
     async def _left_in_table(self, place: _Shard) -> Sequence[Any]:
-        left = await _of(place.held).fetch(_LEFT_IN_TABLE, place.number, list(place.rows))
+        found = await _of(place.held).fetch(_LEFT_IN_TABLE, place.number, list(place.rows))
+        left = [row for row in found if row["id"] not in place.rows]  # some committed while the query was under way
         metrics.outbox_age(float(left[0]["age"]) if left else 0.0)
         return left
 
@@ -291,9 +297,8 @@ async def _silenced(producer: Producer) -> None:
     producer._closed = True  # pyright: ignore[reportPrivateUsage]
     if sender is not None:
         sender.cancel()
+        await asyncio.wait([sender], timeout=SILENCE_SECONDS)  # what is on its way may still be answered
     await producer.client.close()
-    if sender is not None:
-        await asyncio.wait([sender], timeout=2)
 
 
 def _of(opened: T | None) -> T:
