@@ -208,7 +208,7 @@ class Relay:
     def _forget(self, place: _Shard) -> None:
         """Another process relays this shard and finds our rows in the table: memory need not keep them.
 
-        What comes after a row still open stays with it, else the table's later rows would overtake the memory's earlier.
+        What comes after a row still open stays with it, else the table's later rows would overtake memory's earlier.
         """
         for number, _ in itertools.takewhile(lambda kept: kept[1].ready, sorted(place.rows.items())):
             del place.rows[number]
