@@ -20,7 +20,7 @@ from typing import Any
 
 import asyncpg
 import uvloop
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.http import Connection
 from bench.machine import cpu_seconds, difference, machine
@@ -47,7 +47,6 @@ class Observed:
     accepted: dict[str, float] = field(default_factory=dict)
     concluded: dict[str, float] = field(default_factory=dict)
     readable: dict[str, list[float]] = field(default_factory=dict)
-    messages: Counter[str] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)
 
 
@@ -103,7 +102,7 @@ async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
 
 async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int) -> dict[str, Any]:
     before_cpu, before = cpu_seconds(suite), set(observed.accepted)
-    transactions, messages = await _transactions(suite), sum(observed.messages.values())
+    transactions, messages = await _transactions(suite), await _messages(suite)
     batches = await asyncio.to_thread(_batches, suite)
     began = time.time()
     await load.flat_out(seconds)
@@ -123,7 +122,7 @@ async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int
         "applications_per_second": round(count / took, 1),
         "cpu_ms_per_application": {**per, "total": round(sum(per.values()), 2)},
         "conclude_ms": _percentiles(conclude),
-        "messages_per_application": round((sum(observed.messages.values()) - messages) / count, 1),
+        "messages_per_application": round((await _messages(suite) - messages) / count, 1),
         "records_per_batch": _difference(batches, await asyncio.to_thread(_batches, suite)),
         "transactions_per_application": round(float(await _transactions(suite) - transactions) / count, 2),
     }
@@ -161,6 +160,22 @@ def _counted(text: str) -> tuple[float, float]:
 def _difference(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> dict[str, float]:
     spent = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
     return {name: round(records / max(1, batches), 1) for name, (records, batches) in spent.items()}
+
+
+def _departments(suite: Suite) -> tuple[topics.Topic, ...]:
+    return topics.department_topics((JurisdictionCode(p), DepartmentCode(d)) for p, d in sorted(_needed(suite)))
+
+
+async def _messages(suite: Suite) -> int:
+    """Return how many messages stand on all topics, by their end offsets."""
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=suite.bootstrap)
+    await consumer.start()
+    try:
+        every = (*topics.TOPICS, *_departments(suite))
+        places = [TopicPartition(topic.name, number) for topic in every for number in range(topic.partitions)]
+        return sum((await consumer.end_offsets(places)).values())
+    finally:
+        await consumer.stop()
 
 
 async def _transactions(suite: Suite) -> int:
@@ -271,19 +286,16 @@ class Load:
 
 
 async def _watch_stages(suite: Suite, observed: Observed) -> None:
-    """Read the raw topics: conclusions, and how many messages there are."""
-    names = [topic.name for topic in topics.TOPICS]
-    async for record in _records(suite, names, fetch_min_bytes=65_536, fetch_max_wait_ms=50):
-        observed.messages[record.topic] += 1
-        if record.topic == topics.STAGES.name and dict(record.headers)["ce_type"] == b"StageConcluded":
+    """Read the raw topic of stages: when each one concluded."""
+    async for record in _records(suite, [topics.STAGES.name], fetch_min_bytes=65_536, fetch_max_wait_ms=50):
+        if dict(record.headers)["ce_type"] == b"StageConcluded":
             observed.concluded[record.key.decode()] = time.time()
 
 
 async def _watch_items(suite: Suite, observed: Observed) -> None:
     """Read every department's items topic: when each item can be read."""
-    names = [topics.department_items(JurisdictionCode(p), DepartmentCode(d)).name for p, d in _needed(suite)]
+    names = [topic.name for topic in _departments(suite) if topic.speaker == "dispatcher"]
     async for record in _records(suite, names):
-        observed.messages["departments"] += 1
         observed.readable.setdefault(record.key.decode(), []).append(time.time())
 
 
