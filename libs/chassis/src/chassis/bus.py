@@ -385,12 +385,20 @@ class Bus:
         async with self._turn:
             self._now_wait(lanes)
 
+    async def give_up(self) -> None:
+        """Partitions are being taken away: end the unit of work under way, and wait for no lane of theirs."""
+        self.assigned = False
+        async with self._turn:
+            self._now_wait({})
+
     async def _unread(self, records: Sequence["Record"]) -> list["Record"]:
-        """Return the records that the database has not applied yet."""
+        """Return the records that nobody has applied yet, and learn which lanes whoever applied the others parked."""
+        partitions = {TopicPartition(record.topic, record.partition) for record in records}
         try:
-            async with self._database.pool.acquire() as connection:
-                partitions = {TopicPartition(record.topic, record.partition) for record in records}
+            async with self._turn, self._database.pool.acquire() as connection:
                 stand = await positions.read(connection, partitions)  # pyright: ignore[reportArgumentType]
+                lanes = await parking.lanes_of(connection, partitions)  # pyright: ignore[reportArgumentType]
+                self._now_wait(self._lanes | lanes)
         except TRANSIENT:
             await self._pause_and_poll(0.1)
             return list(records)
@@ -425,7 +433,7 @@ class TakesOver(ConsumerRebalanceListener):
         self._bus = bus
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        self._bus.assigned = False
+        await self._bus.give_up()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         await self._bus.take_over(sorted(assigned))

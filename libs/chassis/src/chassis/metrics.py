@@ -79,13 +79,17 @@ def refused(code: str) -> None:
     add("lianshen_refusals_total", label=code)
 
 
+def held(name: str) -> dict[str, float]:
+    """Return the values of one metric by label; '' is the label of a metric that has none."""
+    return {label: value for (of, label), value in _values.items() if of == name}
+
+
 def text() -> str:
     """Return every metric in Prometheus's text format."""
     lines: list[str] = []
     for name, metric in METRICS.items():
         lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
-        held = {label: value for (of, label), value in _values.items() if of == name}
-        for label, value in sorted((held or ({"": 0.0} if not metric.label else {})).items()):
+        for label, value in sorted((held(name) or ({"": 0.0} if not metric.label else {})).items()):
             lines.append(f"{name}{_labels(metric.label, label)} {value:g}")
     return "\n".join(lines) + "\n"
 

@@ -64,6 +64,9 @@ _PUT = """
          AS held (t, p, o, ms, k, v, h, w, d, a, f, n)
     ORDER BY n
 """
+_ALONE = """
+    SELECT pg_advisory_xact_lock(hashtextextended(lane, 0)) FROM unnest($1::text[]) AS lane ORDER BY lane
+"""
 _TAKE = """
     WITH taken AS (
         DELETE FROM parked USING unnest($1::text[], $2::text[]) AS lane (t, k)
@@ -104,10 +107,15 @@ async def put(connection: Connection, held: Sequence[Held]) -> None:
 
 
 async def take(connection: Connection, lanes: Iterable[Lane]) -> list[Raw]:
-    """Take every record of `lanes` out, in the order in which they came."""
+    """Take every record of `lanes` out, in the order in which they came.
+
+    The lock comes first and by itself: a former owner of the partition may be taking out and parking the same lane just
+    now, and only a statement that begins after its commit sees what it parked.
+    """
     wanted = list(lanes)
     if not wanted:
         return []
+    await connection.execute(_ALONE, ["\x1f".join(lane) for lane in wanted])
     rows = await connection.fetch(_TAKE, [lane[0] for lane in wanted], [lane[1] for lane in wanted])
     return [_raw(row) for row in rows]
 

@@ -119,6 +119,7 @@ class Service:
             yield
             self.health.is_stopping()
             log.info("service.stopping")
+        await asyncio.to_thread(telemetry.flush)
         log.info("service.stopped")
 
     async def _open_database(self, stack: contextlib.AsyncExitStack) -> None:

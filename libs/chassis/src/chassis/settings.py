@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     catalogue_path: Annotated[Path, Field(description="Folder of the city's catalogue")] = Path("catalogue/dalian")
     identity_key_file: Annotated[Path | None, Field(description="PEM public key that caller tokens verify with")] = None
     wallclock: Annotated[str, Field(description="Empty: real time. affine:<real>,<business>,<factor>: compressed")] = ""
-    otel_exporter_otlp_endpoint: Annotated[str, Field(description="Where traces go; empty: nowhere")] = ""
+    otel_exporter_otlp_endpoint: Annotated[
+        str, Field(description="Where OTLP traces and metrics go; empty: nowhere")
+    ] = ""
     outbox_shards: Annotated[int, Field(ge=1, le=64, description="Relays that may work side by side")] = 1
     pace_ms: Annotated[int, Field(ge=0, le=10_000, description="Least time between two batches, ms")] = 0
     batch_max_records: Annotated[int, Field(ge=1, le=10_000, description="Most records of one transaction")] = 4000

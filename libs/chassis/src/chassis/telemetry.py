@@ -1,34 +1,74 @@
-"""Traces: one span per batch, linked to what its messages travelled with; free of cost until an endpoint is set."""
+"""Traces and metrics over OpenTelemetry; free of cost until an endpoint is set.
+
+One span per batch, linked to what its messages travelled with; every metric of `chassis.metrics`, read on export.
+"""
 
 import contextlib
 import secrets
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
+from chassis import metrics
 from chassis.settings import Settings
 from contracts.envelope import header
 
 _tracer: Any = None
+_providers: list[Any] = []
 LINKS_KEPT = 64
 
 
-def configure(settings: Settings, exporter: Any = None) -> None:
-    """Start exporting when an endpoint is set (or an exporter handed in); the SDK is not even imported otherwise."""
-    global _tracer
-    if not settings.otel_exporter_otlp_endpoint and exporter is None:
-        return
+def configure(settings: Settings, spans: Any = None, reader: Any = None) -> None:
+    """Start exporting when an endpoint is set, or to the span exporter and the metric reader handed in.
+
+    The SDK is not even imported otherwise.
+    """
+    if settings.otel_exporter_otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+        spans, reader = OTLPSpanExporter(), PeriodicExportingMetricReader(OTLPMetricExporter())
+    if spans is not None:
+        _export_spans(settings.service_name, spans)
+    if reader is not None:
+        _export_metrics(settings.service_name, reader)
+
+
+def _export_spans(service: str, exporter: Any) -> None:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": settings.service_name}))
-    if exporter is not None:
-        provider.add_span_processor(SimpleSpanProcessor(exporter))
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    global _tracer
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    _providers.append(provider)
     _tracer = provider.get_tracer("lianshen")
+
+
+def _export_metrics(service: str, reader: Any) -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.resources import Resource
+
+    provider = MeterProvider([reader], Resource.create({"service.name": service}))
+    _providers.append(provider)
+    meter = provider.get_meter("lianshen")
+    for name, metric in metrics.METRICS.items():
+        make = meter.create_observable_counter if metric.kind == "counter" else meter.create_observable_gauge
+        make(name, [partial(_observed, name, metric.label)], description=metric.help)
+
+
+def _observed(name: str, label: str, options: Any) -> list[Any]:
+    from opentelemetry.metrics import Observation
+
+    return [Observation(value, {label: of} if of else {}) for of, value in metrics.held(name).items()]
+
+
+def flush() -> None:
+    """Send what has not been exported yet. Blocking, a few seconds at most."""
+    for provider in _providers:
+        provider.force_flush(3_000)
 
 
 @contextlib.contextmanager
