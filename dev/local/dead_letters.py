@@ -1,14 +1,17 @@
-"""`./run dead-letters`: what nobody could understand, listed, shown, and replayed to where it stood."""
+"""`./run dead-letters`: what nobody could understand, listed, shown, and replayed to where it stood; and what waits."""
 
 import argparse
 import asyncio
 import base64
 import os
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from contracts import topics
 from contracts.dead_letters import DeadLetter
-from local import ports
+from local import ports, up
+from local.postgres import Postgres
+from local.processes import PROCESSES
 from local.trouble import Trouble
 
 
@@ -26,6 +29,8 @@ def main(arguments: list[str]) -> int:
         place = f"{letter.topic}/{letter.partition}@{letter.offset}"
         print(f"{letter.event_id}  {letter.reason:14} {place}  {letter.service}  {letter.detail[:80]}")
     print(f"{len(letters)} dead letters")
+    if options.verb == "list":
+        _print_waiting()
     if options.verb == "replay" and letters:
         return _replay(servers, letters, options.yes)
     return 0
@@ -83,6 +88,64 @@ def _replay(servers: str, letters: list[DeadLetter], sure: bool) -> int:
     asyncio.run(replay(servers, sound))
     print(f"replayed {len(sound)}")
     return 0
+
+
+class Lane(NamedTuple):
+    """Records of one key on one topic that wait in a service's database, and why the first of them does."""
+
+    service: str
+    topic: str
+    key: str
+    records: int
+    attempts: int
+    since: datetime
+    why: str
+
+
+_LANES = """
+    SELECT $1 AS service, topic, key, count(*) AS records, max(attempts) AS attempts, min(first_at) AS since,
+           (array_agg(why || ': ' || detail ORDER BY id))[1] AS why
+    FROM parked GROUP BY topic, key ORDER BY since
+"""
+
+
+async def waiting(admin_url: str) -> list[Lane]:
+    """Return every lane that waits, by service and age. Raises Trouble when PostgreSQL does not answer."""
+    import asyncpg
+
+    lanes: list[Lane] = []
+    for process in PROCESSES:
+        try:
+            connection = await asyncpg.connect(f"{admin_url.rsplit('/', 1)[0]}/{process.package}", timeout=5)
+        except (OSError, asyncpg.PostgresError) as trouble:
+            raise Trouble("no PostgreSQL there: ./run up starts one, or set DATABASE_URL_ADMIN") from trouble
+        lanes += [Lane(**row) for row in await connection.fetch(_LANES, process.name)]
+        await connection.close()
+    return lanes
+
+
+def _admin_url() -> str:
+    if "DATABASE_URL_ADMIN" in os.environ:
+        return os.environ["DATABASE_URL_ADMIN"]
+    own = Postgres(up.FOLDER / "postgres", ports.fixed()["postgres"])
+    if not own.folder.exists():
+        raise Trouble("no PostgreSQL there: ./run up starts one, or set DATABASE_URL_ADMIN")
+    return own.admin_url
+
+
+def _print_waiting() -> None:
+    try:
+        lanes = asyncio.run(waiting(_admin_url()))
+    except Trouble as trouble:
+        print(f"waiting keys are not listed: {trouble}")
+        return
+    for lane in lanes:
+        since = f"{lane.since:%Y-%m-%d %H:%M:%S}"
+        print(
+            f"{lane.service:18} {lane.key}  {lane.records} records, {lane.attempts} tries since {since}  {lane.topic}"
+        )
+        print(f"{'':18} {lane.why[:200]}")
+    print(f"{len(lanes)} keys wait")
 
 
 async def replay(servers: str, letters: list[DeadLetter]) -> None:

@@ -152,7 +152,8 @@ def test_a_report_that_comes_before_its_item_waits_for_it(suite: Suite, people: 
     item = early.model_copy(update={"item_id": _item_id(suite, application_id, template.item_code)})
     topic = topics.department_reports(item.jurisdiction, item.department).name
     send(suite, [wire(encode(report(item, ItemStep.ACCEPT), topic, "department"))])
-    eventually(lambda: metric(suite, "lianshen_parked_total"), lambda parked: parked >= 1)
+    listed = eventually(lambda: command(suite, "list").stdout, lambda told: code in told)
+    assert "1 keys wait" in listed and "department-worker" in listed and "early" in listed
     materials = people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)
     people.declare(code, Stage.LAND_USE, materials).raise_for_status()
 
@@ -169,16 +170,15 @@ def _item_id(suite: Suite, application_id: Any, item_code: str) -> Any:
     return item_id_of(application_id, item_code, 1)  # pyright: ignore[reportArgumentType]
 
 
-def metric(suite: Suite, name: str) -> float:
-    text = suite.http.get(f"{suite.url('department-worker')}/metrics").text
-    return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
-
-
 def command(suite: Suite, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "local", "dead-letters", *arguments],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "KAFKA_BOOTSTRAP_SERVERS": suite.bootstrap},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "KAFKA_BOOTSTRAP_SERVERS": suite.bootstrap,
+            "DATABASE_URL_ADMIN": suite.admin_url,
+        },
         capture_output=True,
         text=True,
         timeout=60,
