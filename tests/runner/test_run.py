@@ -37,6 +37,14 @@ def test_the_list_of_verbs_is_whole_and_an_unknown_one_is_one_line() -> None:
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (2, 1)
 
 
+def test_the_demo_tells_its_story_and_every_check_holds() -> None:
+    told = run("demo")
+    assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
+    assert "all checks held" in told.stdout
+    for words in ("到期自动收回", "第十四条", "补正", "退回", "催办", "阶段办结", "审批结果通知"):
+        assert words in told.stdout, words
+
+
 class Up:
     """A `./run up` of its own, with its own ports and folder."""
 

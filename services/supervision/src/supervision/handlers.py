@@ -10,6 +10,7 @@ from chassis.database import Work
 from contracts.department_worker import ItemStepped
 from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event
+from contracts.intake import NoticeSent
 from contracts.parts import AboutStage
 from contracts.timer import ClockStepped
 from supervision import domain, store
@@ -25,7 +26,7 @@ class Handlers:
         """Something happened to a project: it is told."""
         stories: defaultdict[str, list[str]] = defaultdict(list)
         for received in events:
-            stories[received.event.key].append(_told(received))
+            stories[_project(received.event)].append(_told(received))
         await store.tell(work, stories)
 
     async def on_stages(self, events: AnyReceived, work: Work) -> None:
@@ -59,6 +60,11 @@ class Handlers:
         """A clock turned: lights and due instants."""
         await self.on_story(events, work)
         await shown.follow(work, [one.event for one in events if isinstance(one.event, ClockStepped)])
+
+
+def _project(event: Event) -> str:
+    """Return whose story an event belongs to; a notice is keyed by its builder, and tells of a project all the same."""
+    return event.project_code if isinstance(event, NoticeSent) else event.key
 
 
 def _told(received: Received[Event]) -> str:
