@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -22,6 +23,7 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench import page
 from bench.http import Connection
 from bench.machine import cpu_seconds, difference, machine
 from contracts import topics
@@ -69,10 +71,29 @@ def main(arguments: list[str]) -> int:
                         suite.add_process(f"department-{place}-{code}", command, {})
             figures = uvloop.run(_measure(suite, options))
     figures = {"seals": options.seals, **figures, "machine": machine()}
-    print(json.dumps(figures, indent=2))
+    print(json.dumps({name: value for name, value in figures.items() if name != "curves"}, indent=2))
     name = RESULT if options.seals == "on" else RESULT.with_name("job-8-without-seals.json")
+    curves = figures.pop("curves")
     name.write_text(json.dumps(figures, indent=2) + "\n")
+    _draw(name.with_suffix(".html"), figures, curves)
     return 0 if figures["accepted"] == figures["concluded"] else 1
+
+
+def _draw(path: Path, figures: dict[str, Any], curves: dict[str, list[float]]) -> None:
+    per_second = {name: curves[name] for name in ("accepted", "concluded")}
+    spent = {name: value for name, value in figures["cpu_ms_per_application"].items() if name != "total"}
+    charts = (
+        page.lines("declarations a second, flat out", "seconds", per_second),
+        page.bars("CPU-ms per application, by process", spent),
+        page.lines("202 → readable in every department, ms, paced at 30/s", "percentile", {"dispatch": curves["dispatch"]}),
+        page.lines("202 → stage concluded, ms, flat out", "percentile", {"conclude": curves["conclude"]}),
+    )
+    page.write(path, "JOB-8", figures, charts)
+
+
+def _per_second(instants: Iterable[float], began: float, seconds: float) -> list[float]:
+    counted = Counter(int(at - began) for at in instants)
+    return [counted[second] for second in range(int(seconds))]
 
 
 def _needed(suite: Suite) -> set[tuple[str, str]]:
@@ -93,7 +114,8 @@ async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
     await load.flat_out(options.warm_up)
     await load.settle()
     figures = await _flat_out(suite, load, observed, options.seconds)
-    figures |= await _paced(load, observed)
+    paced, figures["curves"]["dispatch"] = await _paced(load, observed)
+    figures |= paced
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
@@ -122,24 +144,30 @@ async def _flat_out(suite: Suite, load: "Load", observed: Observed, seconds: int
         "applications_per_second": round(count / took, 1),
         "cpu_ms_per_application": {**per, "total": round(sum(per.values()), 2)},
         "conclude_ms": _percentiles(conclude),
+        "curves": {
+            "accepted": _per_second((observed.accepted[code] for code in accepted), began, took),
+            "concluded": _per_second((observed.concluded[code] for code in concluded), began, took),
+            "conclude": quantiles(conclude, n=100),
+        },
         "messages_per_application": round((await _messages(suite) - messages) / count, 1),
         "records_per_batch": _difference(batches, await asyncio.to_thread(_batches, suite)),
         "transactions_per_application": round(float(await _transactions(suite) - transactions) / count, 2),
     }
 
 
-async def _paced(load: "Load", observed: Observed) -> dict[str, Any]:
+async def _paced(load: "Load", observed: Observed) -> tuple[dict[str, Any], list[float]]:
     before = set(observed.accepted)
     await load.paced(PACED_PER_SECOND, 20)
     await load.settle()
     paced = set(observed.accepted) - before
     whole = [code for code in paced if len(observed.readable.get(code, ())) >= ITEMS]
     first = [1000 * (sorted(observed.readable[code])[ITEMS - 2] - observed.accepted[code]) for code in whole]
-    return {
+    figures = {
         "paced_accepted": len(paced),
         "paced_concluded": len(paced & set(observed.concluded)),
         "dispatch_ms": _percentiles(first),
     }
+    return figures, quantiles(first, n=100)
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:
