@@ -85,7 +85,7 @@ def _draw(path: Path, figures: dict[str, Any], curves: dict[str, list[float]]) -
     charts = (
         page.lines("declarations a second, flat out", "seconds", per_second),
         page.bars("CPU-ms per application, by process", spent),
-        page.lines("202 → readable in every department, ms, paced at 30/s", "percentile", {"dispatch": curves["dispatch"]}),
+        page.lines("202 → readable in every department, ms, at 30/s", "percentile", {"dispatch": curves["dispatch"]}),
         page.lines("202 → stage concluded, ms, flat out", "percentile", {"conclude": curves["conclude"]}),
     )
     page.write(path, "JOB-8", figures, charts)

@@ -13,8 +13,8 @@ Chart = Any
 
 def write(path: Path, title: str, figures: Mapping[str, Any], charts: Sequence[Chart]) -> None:
     """Write the page: `figures` as a table, then every chart as SVG."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_text(value))}</td></tr>" for name, value in figures.items())
-    drawn = "".join(f"<figure>{chart.render(is_unicode=True, disable_xml_declaration=True)}</figure>" for chart in charts)
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_text(held))}</td></tr>" for name, held in figures.items())
+    drawn = "".join(f"<figure>{one.render(is_unicode=True, disable_xml_declaration=True)}</figure>" for one in charts)
     path.write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         "<style>body{font:15px/1.5 system-ui;max-width:960px;margin:2rem auto;padding:0 1rem}"
