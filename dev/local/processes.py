@@ -13,6 +13,7 @@ class Process:
     package: str
     waits_for: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()
+    niceness: int = 0
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -23,9 +24,9 @@ BASICS: Final = ("kafka", "postgres", "topics", "migrations")
 PROCESSES: Final = (
     Process("intake", "intake", BASICS, (("PACE_MS", "100"),)),
     Process("dispatcher", "dispatcher", BASICS),
-    Process("department-worker", "department_worker", BASICS, (("PACE_MS", "20"),)),
-    Process("timer", "timer", BASICS, (("PACE_MS", "100"),)),
-    Process("signing", "signing", (*BASICS, "token"), (("PACE_MS", "20"),)),
-    Process("supervision", "supervision", BASICS, (("PACE_MS", "200"),)),
+    Process("department-worker", "department_worker", BASICS, (("PACE_MS", "20"),), 5),
+    Process("timer", "timer", BASICS, (("PACE_MS", "100"),), 5),
+    Process("signing", "signing", (*BASICS, "token"), (("PACE_MS", "20"),), 5),
+    Process("supervision", "supervision", BASICS, (("PACE_MS", "200"),), 10),
 )
-"""PACE_MS: who can wait reads fewer, fuller batches."""
+"""PACE_MS and niceness: who can wait reads fewer, fuller batches, and leaves the cores to whom a builder waits for."""

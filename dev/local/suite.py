@@ -45,13 +45,20 @@ class Child:
     """One process of the suite: it can be killed, stopped, and started again."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, url: str = ""
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        url: str = "",
+        niceness: int = 0,
     ) -> None:
         self.name = name
         self.url = url
         self.log = log
         self._command = command
         self._environment = environment
+        self._niceness = niceness
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,6 +71,7 @@ class Child:
 
     def start(self) -> None:
         self.process = children.start(self._command, self.log, self._environment, folder=ROOT)
+        os.setpriority(os.PRIO_PROCESS, self.process.pid, self._niceness)
 
     def stop(self) -> None:
         children.stop(self.process)
@@ -274,7 +282,8 @@ class Suite:
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"
-        return Child(process.name, process.command, self.environment(process), log, self.url(process.name))
+        url = self.url(process.name)
+        return Child(process.name, process.command, self.environment(process), log, url, process.niceness)
 
     def beside(self, process: Process) -> Child:
         """Start one more service beside the others, with a database of its own."""
@@ -285,10 +294,13 @@ class Suite:
         child.start()
         return child
 
-    def add_process(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+    def add_process(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], niceness: int = 0
+    ) -> Child:
         """Start a process that is not of the suite (a department's own program)."""
         inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
-        child = Child(name, command, {**inherited, **environment}, self.folder / "logs" / f"{name}.log")
+        log = self.folder / "logs" / f"{name}.log"
+        child = Child(name, command, {**inherited, **environment}, log, niceness=niceness)
         self.children[name] = child
         child.start()
         return child
