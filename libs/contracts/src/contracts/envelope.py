@@ -120,8 +120,11 @@ def encode(event: Event, topic: str, source: str, traceparent: str = "") -> Enco
 
 def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
     """Return the last header called `name` as text, or None."""
-    found = [value for key, value in headers if key == name]
-    return found[-1].decode("utf-8", "replace") if found else None
+    return _text(dict(headers).get(name))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 def decode(
@@ -137,7 +140,8 @@ def decode(
     headers, names a type the topic does not carry, is oversized, is not JSON, breaks its schema, or stands under a key
     or id that its content contradicts.
     """
-    kind = header(headers, "ce_type")
+    held = dict(headers)
+    kind = _text(held.get("ce_type"))
     if kind is None:
         raise Unreadable("missing-header", "ce_type")
     if kind not in known:
@@ -148,7 +152,7 @@ def decode(
     if value is None or len(value) > MAX_VALUE_BYTES:
         raise Unreadable("no-value" if value is None else "oversized", f"{0 if value is None else len(value)} bytes")
     event = _parse(model, value)
-    _hold_to_envelope(event, key, header(headers, "ce_id"))
+    _hold_to_envelope(event, key, _text(held.get("ce_id")))
     return event
 
 
