@@ -77,3 +77,16 @@ def test_supervisions_rows_follow_from_the_topics_alone(suite: Suite, concluded:
     eventually(lambda: people.supervise("/lights"), lambda lit: lit == [])
     overview = people.supervise("/overview")
     assert sum(row["items"] for row in overview if row["stage"] == 1) >= 10
+
+
+def test_what_was_answered_is_read_at_once(suite: Suite) -> None:
+    """202 means durable and readable: no waiting stands between the answer and the question."""
+    people = People(suite)
+    materials = people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)
+    for number in range(700, 710):
+        code = f"2018-210281-47-03-{number:06d}"
+        people.push(code, ProcessType.SOCIAL_SMALL).raise_for_status()
+        assert [stage["stage"] for stage in people.inquiry(code)["stages"]]
+        answer = people.declare(code, Stage.LAND_USE, materials)
+        told = people.progress(answer.json()["application_id"])
+        assert (told["project_code"], told["stage"]) == (code, Stage.LAND_USE.value)
