@@ -1,7 +1,6 @@
 """What the timer alone decides: what a step of an item or a stage does to a clock, and what an expiry says."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -26,10 +25,8 @@ from procedure import clock as law
 from procedure import lights
 from procedure.calendar import Calendar
 from procedure.clock import Clock, Due
+from procedure.history import ENDS, PAUSES, RESUMES, UNSTARTED, before_acceptance, let_go
 from procedure.policies import DEFAULT, Policies
-
-UNSTARTED: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""The start of a stage clock that waits: pauses may be known before its acceptance is (P2, R31)."""
 
 
 class Tracked(NamedTuple):
@@ -114,20 +111,6 @@ def started(step: items.ItemAccepted) -> Tracked:
     )
 
 
-PAUSES: Final[Mapping[type[items.ItemStepped], PauseReason]] = {
-    items.CorrectionRequested: PauseReason.CORRECTION,
-    items.SpecialStarted: PauseReason.SPECIAL,
-}
-RESUMES: Final[Mapping[type[items.ItemStepped], PauseReason]] = {
-    items.CorrectionEnded: PauseReason.CORRECTION,
-    items.SpecialEnded: PauseReason.SPECIAL,
-}
-ENDS: Final[Mapping[type[items.ItemStepped], ClockEnd]] = {
-    items.ItemConcluded: ClockEnd.CONCLUDED,
-    items.ItemReturned: ClockEnd.RETURNED,
-    items.ItemTakenBack: ClockEnd.WITHDRAWN,
-    items.ItemRecalled: ClockEnd.RECALLED,
-}
 FELT: Final = frozenset(
     {items.ItemReceived, items.ItemAccepted, items.ItemDecided, items.SealFailed, *PAUSES, *RESUMES, *ENDS}
 )
@@ -189,9 +172,9 @@ def stage_felt(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) ->
         return paused(_let_go(tracked, key, step.at), PauseReason.RETURNED, key, step, calendar, ran=ran)
     if isinstance(step, items.ItemReceived) and step.attempt > 1:
         return resumed(tracked, PauseReason.RETURNED, key, step, calendar, step.applied_at)
-    if kind in PAUSES and not (isinstance(step, items.CorrectionRequested) and step.before_acceptance):
+    if kind in PAUSES and not before_acceptance(step):
         return paused(tracked, PAUSES[kind], key, step, calendar)
-    if kind in RESUMES and not (isinstance(step, items.CorrectionEnded) and step.before_acceptance):
+    if kind in RESUMES and not before_acceptance(step):
         return resumed(tracked, RESUMES[kind], key, step, calendar)
     if kind in ENDS:
         return _resumed_by_end(tracked, key, step, calendar)
@@ -199,11 +182,7 @@ def stage_felt(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) ->
 
 
 def _let_go(tracked: Tracked, key: str, at: datetime) -> Tracked:
-    clock = tracked.clock
-    for reason, held in tracked.clock.reasons:
-        if held == key:
-            clock = law.resume(clock, reason, key, at)
-    return tracked._replace(clock=clock)
+    return tracked._replace(clock=let_go(tracked.clock, key, at))
 
 
 def _resumed_by_end(tracked: Tracked, key: str, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
