@@ -26,6 +26,7 @@ VERBS: Final = {
     "bench": Verb("local.bench", "measure: job-8, idle"),
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
+    "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
     "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the settings table"),
 }

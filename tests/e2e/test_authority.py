@@ -37,6 +37,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", "/overview"): {S},
     ("supervision", "GET", "/lights"): {S},
     ("supervision", "GET", f"{PROJECT}/timeline"): {S},
+    ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
     ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
 }

@@ -52,6 +52,8 @@ def test_a_type_that_is_passed_over_is_not_even_parsed() -> None:
         ("wrong-schema", b"[" * 10_000),
         ("wrong-schema", b"null"),
         ("wrong-schema", changed(at="2026-03-02T09:00:00")),
+        ("wrong-schema", changed(at="0001-01-01T00:00:00+14:00")),
+        ("wrong-schema", changed(at="9999-12-31T23:59:59-14:00")),
         ("wrong-schema", changed(version="1")),
         ("wrong-schema", changed(version=0)),
         ("wrong-schema", changed(outcome="MAYBE")),

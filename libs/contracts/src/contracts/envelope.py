@@ -29,12 +29,17 @@ def _legible(text: str) -> str:
     return text
 
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def _to_utc(at: datetime) -> datetime:
+    if not EARLIEST <= at < LATEST:
+        raise ValueError("时间应在 2000 年至 2199 年之间")
     return at.replace(tzinfo=UTC) if not at.utcoffset() else at.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-"""An aware instant, always UTC in memory and on the wire."""
+"""An aware instant of the years 2000 to 2199, always UTC in memory and on the wire."""
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)]
 """One line of text that a person reads: at most 200 characters, no control characters, no broken surrogates."""
 Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_legible)]

@@ -32,6 +32,13 @@ class Refusal(Exception):
         return f"{self.code}: {self.message}"
 
 
+class CalendarDoesNotReach(Refusal):
+    """日历没有 {year} 年的工作日安排，无法计算"""
+
+    article = "第十三条"
+    status = 422
+
+
 class _Facts(dict[str, object]):
     def __missing__(self, name: str) -> str:
         return "—"

@@ -26,5 +26,5 @@ def create(settings: Settings) -> Service:
         Listen(topics.SUPERVISION, handlers.on_story),
     )
     service.speaks(topics.SUPERVISION)
-    service.serves(api.router(service.database, service.wallclock, city.catalogue))
+    service.serves(api.router(service.database, service.wallclock, city.catalogue, city.calendar))
     return service
