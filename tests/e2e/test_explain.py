@@ -51,9 +51,14 @@ def test_the_ledger_of_stage_and_item_adds_up_to_their_limits(clocks: Clocks) ->
 
 
 def test_the_dates_are_those_that_the_timer_said(suite: Suite, clocks: Clocks) -> None:
-    timeline = People(suite).supervise(f"/projects/{CODE}/timeline")
-    said = {one["event"]["subject"]: one["event"]["due_at"] for one in timeline if one["type"] == "ClockStarted"}
+    people = People(suite)
+    said = eventually(lambda: _started(people), lambda dues: len(dues) == len(clocks))
     assert said == {clock["subject"]: clock["due_at"] for clock in clocks}
+
+
+def _started(people: People) -> dict[str, str]:
+    timeline = people.supervise(f"/projects/{CODE}/timeline")
+    return {one["event"]["subject"]: one["event"]["due_at"] for one in timeline if one["type"] == "ClockStarted"}
 
 
 def test_before_its_start_there_was_no_clock(suite: Suite, clocks: Clocks) -> None:
