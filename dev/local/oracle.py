@@ -1,7 +1,7 @@
-"""An independent judge of the clock: day by day, no cleverness, written from Article 13 and its readings, not from the code.
+"""An independent judge of the clock: day by day, no cleverness, from Article 13 and its readings, not from the code.
 
-A history is made from a seed: acts at instants, a calendar with holidays, make-up days and overlays. The judge walks the
-days; the law computes; both have to say the same. `disagreement(seed)` tells the first thing they do not agree on.
+A history is made from a seed: acts at instants, a calendar with holidays, make-up days and overlays. The judge walks
+the days; the law computes; both have to say the same. `disagreement(seed)` tells the first thing they do not agree on.
 """
 
 import random
@@ -47,7 +47,7 @@ class Case:
     # What the judge knows -----------------------------------------------------------------------------------
 
     def works(self, day: date) -> bool:
-        """Whether `day` is a working day here: an overlay outranks the notice, the notice outranks the weekday (R16)."""
+        """Whether `day` is a working day here: an overlay outranks the notice, the notice the weekday (R16)."""
         for ordered, place, works in self.overlays:
             if ordered == day and place in ("210200", self.place, PILOT_ZONES.get(self.place)):
                 return works

@@ -41,7 +41,7 @@ CODES: Final[Mapping[type[Code], Code]] = {
     Sha256: Sha256("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 }
 
-PATTERNED: Final = {
+PATTERNED: Final[Mapping[str, Any]] = {
     "contact_phone": "0411-85600000",
     "certificate": "CA-0001",
     "subject": "CA-0001",
@@ -50,8 +50,9 @@ PATTERNED: Final = {
     "signature": "AAAA",
     "public_key": "AAAA",
     "value": "AAAA",
+    "released_year": 2027,
 }
-"""Fields whose text has a form of its own."""
+"""Fields whose value has a form of its own."""
 
 
 def every_topic() -> tuple[Topic, ...]:
@@ -81,6 +82,8 @@ def _value(kind: Any, name: str) -> Any:
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return _value(next(one for one in get_args(kind) if one is not NoneType), name)
+    if origin is dict:
+        return {f"示例 {name}"[:30]: _value(get_args(kind)[1], name)}
     if origin is tuple:
         inner = get_args(kind)
         return tuple(_value(one, name) for one in inner if one is not Ellipsis)
@@ -107,4 +110,4 @@ def _plain(kind: Any, name: str) -> Any:
         float: 48_000.5,
         str: f"示例 {name}"[:30],
     }
-    return PATTERNED.get(name, values[kind]) if kind is str else values[kind]
+    return PATTERNED.get(name, values[kind])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ def test_every_event_has_an_archived_sample_and_every_sample_an_event() -> None:
     assert {path.stem for path in ARCHIVED} == set(KNOWN)
 
 
+def still_says(now: Any, then: Any) -> bool:
+    """Whether everything said then is said now; only optional fields may have come, at any depth."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return all(name in now and still_says(now[name], value) for name, value in then.items())
+    if isinstance(then, list) and isinstance(now, list):
+        return len(now) == len(then) and all(map(still_says, now, then))
+    return now == then
+
+
 @pytest.mark.parametrize("path", ARCHIVED, ids=lambda path: path.stem)
 def test_todays_reader_understands_what_was_archived_byte_for_byte(path: Path) -> None:
     record = json.loads(path.read_text())
@@ -24,7 +34,7 @@ def test_todays_reader_understands_what_was_archived_byte_for_byte(path: Path) -
     event = decode(record["value"].encode(), headers, record["key"].encode(), KNOWN)
     assert event is not None and type(event).__name__ == path.stem
     again = encode(event, record["topic"], "archive")
-    assert json.loads(again.value) | json.loads(record["value"]) == json.loads(again.value)
+    assert still_says(json.loads(again.value), json.loads(record["value"]))
     assert again.key == record["key"]
     assert dict(again.headers)["ce_id"] == dict(record["headers"])["ce_id"]
 

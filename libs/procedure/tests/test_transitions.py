@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from chassis.catalogue import load
-from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
+from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
 from contracts.envelope import derived_id
 from contracts.parts import Actor, Policies, Special
 from contracts.terms import ItemKind, ItemState, ItemStep, OnExpiry, Outcome, PauseReason, SpecialKind, Stage
@@ -62,7 +62,9 @@ def act(step: ItemStep) -> Act:
         Outcome.GRANTED,
         "意见",
         Special(kind=SpecialKind.HEARING, reason="听证"),
-        "0" * 64,
+        Sha256("0" * 64),
+        limit_days=12,
+        approved_by="局长",
     )
 
 
@@ -85,11 +87,12 @@ def test_a_step_is_taken_where_the_table_has_it_and_refused_elsewhere(state: Ite
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
-def test_nothing_leads_out_of_an_end_but_withdrawal_out_of_a_return(state: ItemState) -> None:
-    led = [pair for pair in TRANSITIONS if pair[0] is state]
-    assert led == ([(ItemState.RETURNED, ItemStep.WITHDRAW)] if state is ItemState.RETURNED else [])
+def test_only_withdrawal_leads_out_of_a_return_and_only_revocation_out_of_a_conclusion(state: ItemState) -> None:
+    led = [step for before, step in TRANSITIONS if before is state]
+    ways = {ItemState.RETURNED: [ItemStep.WITHDRAW], ItemState.CONCLUDED: [ItemStep.REVOKE]}
+    assert led == ways.get(state, [])
 
 
 def test_every_state_is_reached() -> None:
     reached = {ItemState.DRAFT, *TRANSITIONS.values()}
-    assert set(ItemState) - reached == {ItemState.NOT_DISPATCHED, ItemState.REVOKED}
+    assert set(ItemState) - reached == {ItemState.NOT_DISPATCHED}

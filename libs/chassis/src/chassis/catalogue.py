@@ -1,29 +1,62 @@
-"""Reads a city's catalogue folder; what the tables mean is `procedure.catalogue`'s affair."""
+"""Reads a city's catalogue folder; what the tables mean is `procedure.catalogue`'s affair.
 
-from dataclasses import dataclass
+The folder's own tables are the first version; `versions/<name>/` holds the tables in which a later one differs. Every
+case names the version it was admitted under, so all of them are at hand side by side (Art. 1, 24).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from contracts.parts import Policies as Versions
 from procedure.calendar import Calendar
 from procedure.catalogue import Catalogue, CatalogueInvalid, build, build_calendar
 
 
+class CatalogueVersionUnknown(LookupError):
+    """A case names a catalogue version that this process does not have: it must not be handled under another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class City:
-    """A city's catalogue with its working calendar."""
+    """A city's catalogue with its working calendar; `catalogues` are all its versions by name."""
 
     catalogue: Catalogue
     calendar: Calendar
+    catalogues: Mapping[str, Catalogue] = field(default_factory=dict[str, Catalogue])
+
+    def under(self, versions: Versions) -> Catalogue:
+        """Return the catalogue that a case runs under. Raises CatalogueVersionUnknown."""
+        return self.version(versions.catalogue_version)
+
+    def version(self, name: str) -> Catalogue:
+        """Return the catalogue of that version. Raises CatalogueVersionUnknown."""
+        found = self.catalogues.get(name)
+        if found is None:
+            raise CatalogueVersionUnknown(f"catalogue version {name} is not among {', '.join(sorted(self.catalogues))}")
+        return found
 
 
 def load(folder: Path) -> City:
     """Return the city of `folder`. Raises CatalogueInvalid with file, line and reason of every defect."""
     files = read(folder)
-    return City(build(files), build_calendar(files))
+    first = build(files)
+    later = [build(files | tables) for tables in later_versions(folder).values()]
+    return City(first, build_calendar(files), {one.version: one for one in (first, *later)})
+
+
+def later_versions(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the tables of every later version, by the name of its folder."""
+    return {path.name: read(path) for path in sorted(folder.glob("versions/*")) if path.is_dir()}
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Return every table below `folder`, by its path from there."""
+    """Return every table of one version in `folder`, by its path from there."""
     try:
-        return {str(path.relative_to(folder)): path.read_text("utf-8-sig") for path in sorted(folder.rglob("*.csv"))}
+        return {
+            str(path.relative_to(folder)): path.read_text("utf-8-sig")
+            for path in sorted(folder.rglob("*.csv"))
+            if path.relative_to(folder).parts[0] != "versions"
+        }
     except UnicodeDecodeError as wrong:
         raise CatalogueInvalid([f"{folder.name}: 文件不是 UTF-8：{wrong}"]) from None

@@ -1,5 +1,6 @@
 """What a department's own system says on its reports topic."""
 
+from datetime import date
 from uuid import UUID
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
@@ -24,3 +25,4 @@ class ItemReport(ProjectEvent):
     outcome: Outcome | None = None
     opinion: Text = ""
     special: Special | None = None
+    document_dated_on: date | None = None

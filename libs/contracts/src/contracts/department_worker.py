@@ -1,5 +1,6 @@
 """What a department worker says: every step of every item with its version, and the seals it asks for."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from contracts.codes import CreditCode, ItemCode, Sha256
 from contracts.envelope import Instant, Line, ProjectEvent, Text, Version
-from contracts.parts import AboutItem, Actor, Policies, Special
+from contracts.parts import AboutItem, Actor, DeferredMaterial, MaterialRef, Policies, Special
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome
 
 
@@ -37,11 +38,22 @@ class ItemReceived(ItemStepped):
 
 
 class ItemAccepted(ItemStepped):
-    """受理: the item's clock starts (Art. 13)."""
+    """受理: the item's clock starts (Art. 13). `deemed`: the department let the time for acceptance run out."""
 
     kind: ItemKind
     limit_days: Annotated[int, Field(ge=1, le=366)]
     on_expiry: OnExpiry
+    deemed: bool = False
+    deferred: tuple[DeferredMaterial, ...] = ()
+
+
+class MaterialsRecorded(AboutItem):
+    """首录负责制 (Art. 12): the accepting officer was the first to check these materials against their originals, and
+    answers for each; other departments need not check them again."""
+
+    at: Instant
+    materials: tuple[MaterialRef, ...]
+    actor: Actor
 
 
 class ItemNotAccepted(ItemStepped):
@@ -91,6 +103,8 @@ class ItemDecided(ItemStepped):
     outcome: Outcome
     opinion: Text
     seal_request_id: UUID
+    document_dated_on: date | None = None
+    special_handling: UUID | None = None
 
 
 class SealFailed(ItemStepped):
@@ -106,6 +120,30 @@ class ItemConcluded(ItemStepped):
     outcome: Outcome
     opinion: Text
     document: Sha256 | None = None
+    document_dated_on: date | None = None
+    special_handling: UUID | None = None
+
+
+class ItemExtended(ItemStepped):
+    """延长审批 (行政许可法 Art. 42): the head of the agency gave `days` working days more, once per attempt."""
+
+    days: Annotated[int, Field(ge=1, le=366)]
+    opinion: Text
+    approved_by: Line
+
+
+class LimitAmended(ItemStepped):
+    """The platform's administrator amended this clock's limit (working days), never below what is used plus one."""
+
+    limit_days: Annotated[int, Field(ge=1, le=366)]
+    former_limit_days: Annotated[int, Field(ge=1, le=366)]
+    opinion: Text
+
+
+class ItemRevoked(ItemStepped):
+    """撤销: a legal act on a concluded item; no clock runs."""
+
+    opinion: Text
 
 
 class ItemReturned(ItemStepped):

@@ -7,8 +7,17 @@ from pydantic import Field
 
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode
 from contracts.envelope import Instant, Line, Said, Text, Version
-from contracts.parts import AboutItem, AboutStage, Actor, DispatchedItem, MaterialRef, Policies
-from contracts.terms import ItemKind, ItemState, OnExpiry, Outcome, ProcessType, StageResult, Submission
+from contracts.parts import (
+    AboutItem,
+    AboutStage,
+    Actor,
+    DeferredMaterial,
+    DispatchedItem,
+    MaterialRef,
+    Policies,
+    ResultRef,
+)
+from contracts.terms import CloseCause, ItemKind, ItemState, OnExpiry, Outcome, ProcessType, StageResult, Submission
 
 
 class StageDispatched(AboutStage):
@@ -63,8 +72,47 @@ class StageConcluded(AboutStage):
     items: tuple[ItemResult, ...]
 
 
+class StageResultAmended(AboutStage):
+    """An item of a concluded stage ended anew: declared again after a refusal, or revoked. The stage's clock stays
+    closed; whether the next stage is open is judged by these results (Art. 7)."""
+
+    version: Version
+    amended_at: Instant
+    result: StageResult
+    items: tuple[ItemResult, ...]
+
+
+class ItemClosed(AboutItem):
+    """An item is closed without its department's decision: the lead closed an expired one (Art. 14, 22), or special
+    handling waived it (Art. 17). `decided_by` is the event that said so."""
+
+    version: Version
+    at: Instant
+    cause: CloseCause
+    outcome: Outcome
+    reason: Text
+    decided_by: UUID
+    actor: Actor
+
+
+class SpecialHandlingRefused(AboutStage):
+    """A special handling that was filed cannot take effect; `code` names the situation (Art. 17)."""
+
+    version: Version
+    handling_id: UUID
+    item_code: ItemCode | None
+    code: Line
+    message: Text
+    article: Line | None
+
+
 class ItemDispatched(AboutItem):
-    """A department is given an item: what, for whom, with which materials, in how many working days (Art. 9)."""
+    """A department is given an item: what, for whom, with which materials, in how many working days (Art. 9).
+
+    `results` are other departments' results that it builds on, `missing_results` those that do not exist yet: without
+    them it cannot be accepted (Art. 8). `reopened_at` says that special handling opened
+    the item again after its recall: it is accepted at that instant with the full limit.
+    """
 
     applied_at: Instant
     name: Line
@@ -76,6 +124,10 @@ class ItemDispatched(AboutItem):
     builder: CreditCode
     materials: tuple[MaterialRef, ...]
     policies: Policies
+    results: tuple[ResultRef, ...] = ()
+    deferred: tuple[DeferredMaterial, ...] = ()
+    missing_results: tuple[ItemCode, ...] = ()
+    reopened_at: Instant | None = None
 
 
 class ItemSupplemented(AboutItem):
@@ -84,6 +136,13 @@ class ItemSupplemented(AboutItem):
     submitted_at: Instant
     materials: tuple[MaterialRef, ...]
     explanation: Text
+
+
+class ResultsPassedOn(AboutItem):
+    """Results that an item was still waiting for are there, or came anew (Art. 8)."""
+
+    results: tuple[ResultRef, ...]
+    missing_results: tuple[ItemCode, ...] = ()
 
 
 class ItemWithdrawn(AboutItem):

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.codes import CreditCode, ItemCode, JurisdictionCode, ProjectCode
-from contracts.envelope import Event, Line, ProjectEvent, Said, Text, Version
-from contracts.parts import AboutStage, Actor, Builder, MaterialRef, Policies
+from contracts.codes import CreditCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
+from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text, Version
+from contracts.parts import AboutStage, Actor, Builder, DeferredMaterial, MaterialRef, Policies, Setting
 from contracts.terms import NoticeKind, ProcessType, Stage, Submission
 
 
@@ -49,6 +49,8 @@ class StageApplied(AboutStage):
     materials: tuple[MaterialRef, ...]
     policies: Policies
     actor: Actor
+    deferred: tuple[DeferredMaterial, ...] = ()
+    special_handling: UUID | None = None
 
 
 class ItemReapplied(AboutStage):
@@ -99,6 +101,34 @@ class ResultIssued(AboutStage):
     item_id: UUID
     item_code: ItemCode
     recipient: Line
+    actor: Actor
+
+
+class MaterialViewed(AboutStage):
+    """An officer opened a material of an item (Art. 12, 21): who decides without having looked can be seen."""
+
+    item_id: UUID
+    item_code: ItemCode
+    material: MaterialCode
+    sha256: Sha256
+    at: Instant
+    actor: Actor
+
+
+class PolicyPublished(Event):
+    """The platform's administrator published a policy version (Art. 23): applications admitted from `effective_at` on
+    run under it and under `catalogue_version`; running ones keep theirs. `settings` differ from the default readings.
+    """
+
+    KEY_FIELD: ClassVar[str] = "authority"
+
+    authority: JurisdictionCode
+    version: Line
+    catalogue_version: Line
+    settings: dict[str, Setting]
+    effective_at: Instant
+    document: Line
+    reason: Text
     actor: Actor
 
 

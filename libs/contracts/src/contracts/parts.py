@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, Sha256
 from contracts.envelope import Line, ProjectEvent, Said, Version
-from contracts.terms import ItemKind, OnExpiry, PauseReason, SpecialKind, Stage
+from contracts.terms import ItemKind, OnExpiry, Outcome, PauseReason, SpecialKind, Stage
 
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
 """A certificate's serial number, or the name of a broker principal."""
@@ -45,11 +45,20 @@ class Special(Said):
     due_on: date | None = None
 
 
+Setting = bool | int | str
+"""The value of one policy setting."""
+
+
 class Policies(Said):
-    """The versions a stage application was admitted under; running cases keep theirs."""
+    """The versions a stage application was admitted under; running cases keep theirs.
+
+    `settings` are the readings in which this policy version differs from the regulation's default ones, by name, so
+    that every event can be judged by itself (`procedure.policies`; Art. 1, 23).
+    """
 
     catalogue_version: Line
     policy_version: Line
+    settings: dict[str, Setting] = {}
 
 
 class DispatchedItem(Said):
@@ -66,6 +75,32 @@ class DispatchedItem(Said):
     on_expiry: OnExpiry
     optional: bool = False
     after: tuple[ItemCode, ...] = ()
+    milestone: bool = False
+
+
+class ResultRef(Said):
+    """A result that another department issued on the platform: it circulates, nobody asks the applicant (Art. 8)."""
+
+    item_code: ItemCode
+    item_id: UUID
+    name: Line
+    outcome: Outcome
+    document: Sha256 | None = None
+
+
+class DeferredMaterial(Said):
+    """容缺: a material that is missing for now, promised for a day (Art. 17)."""
+
+    code: MaterialCode
+    promised_on: date
+
+
+class DayOrdered(Said):
+    """A day that is not what its weekday says: whether it works, and by which name or document."""
+
+    day: date
+    works: bool
+    name: Line
 
 
 class AboutStage(ProjectEvent):

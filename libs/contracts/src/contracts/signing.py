@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, Sha256
-from contracts.envelope import Event, Instant, Line, ProjectEvent, Text
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
+from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
 from contracts.parts import Serial
 from contracts.terms import Role
 
@@ -66,20 +66,27 @@ class CertificateSuspended(IdentityEvent):
     reason: Line
 
 
-class RosterEntered(IdentityEvent):
-    """A responsible person, by certificate, with role and place (Art. 18)."""
+class RosterEntry(Said):
+    """What a responsible person may do, where, and from when to when: `until` is open for one that holds.
+
+    Confirmed by two people: who asked for the change, and another who approved it. `items` empty: all of the
+    department's.
+    """
+
+    role: Role
+    jurisdiction: JurisdictionCode
+    department: DepartmentCode | None = None
+    items: tuple[ItemCode, ...] = ()
+    effective_at: Instant
+    until: Instant | None = None
+    requested_by: Line
+    approved_by: Line
+    document: Line
+
+
+class RosterListed(IdentityEvent):
+    """Everything the roster says of one holder, past, present and to come (Art. 18); `serial` is its certificate."""
 
     serial: Serial
     holder: Line
-    role: Role
-    jurisdiction: JurisdictionCode | None = None
-    department: DepartmentCode | None = None
-    builder: CreditCode | None = None
-    effective_at: Instant
-
-
-class RosterLeft(IdentityEvent):
-    """A responsible person no longer stands on the roster from `effective_at` (Art. 18)."""
-
-    serial: Serial
-    effective_at: Instant
+    entries: tuple[RosterEntry, ...]

@@ -1,19 +1,30 @@
-"""What supervision says: urges, inspections and requests for coordination (Art. 21, 22)."""
+"""What supervision says: urges, inspections, coordination, special handling, and signs of handling off the platform."""
 
+from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
+from pydantic import Field
+
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, Sha256
 from contracts.envelope import Instant, Line, ProjectEvent, Text
 from contracts.parts import AboutItem, AboutStage, Actor
-from contracts.terms import UrgeLevel
+from contracts.terms import ExpiryDecision, Outcome, SignalKind, SpecialEffect, UrgeLevel
 
 
 class Urged(AboutItem):
-    """催办: the lead presses a department on a lit item."""
+    """催办: the lead presses a department on a lit item (Art. 22)."""
 
     urge_id: UUID
     level: UrgeLevel
     message: Text
+    actor: Actor
+
+
+class UrgeReceived(ProjectEvent):
+    """The handler has seen an urge."""
+
+    urge_id: UUID
     actor: Actor
 
 
@@ -26,11 +37,19 @@ class UrgeAnswered(ProjectEvent):
 
 
 class InspectionOpened(AboutItem):
-    """督查: a case with a deadline for putting it right."""
+    """督查: a case with a deadline for putting it right (Art. 22)."""
 
     inspection_id: UUID
     finding: Text
     rectify_by: Instant
+    actor: Actor
+
+
+class InspectionRectified(ProjectEvent):
+    """The department says what it put right."""
+
+    inspection_id: UUID
+    measures: Text
     actor: Actor
 
 
@@ -49,6 +68,16 @@ class CoordinationRequested(AboutStage):
     item_code: ItemCode | None
     matter: Text
     actor: Actor
+    resolve_by: Instant | None = None
+
+
+class CoordinationAssigned(ProjectEvent):
+    """The lead named who settles the matter."""
+
+    request_id: UUID
+    assigned_to: Line
+    resolve_by: Instant
+    actor: Actor
 
 
 class CoordinationResolved(ProjectEvent):
@@ -56,3 +85,43 @@ class CoordinationResolved(ProjectEvent):
     resolution: Text
     decided_by: Line
     actor: Actor
+
+
+class SpecialHandlingGranted(AboutStage):
+    """特殊处理程序 (Art. 17): a department with authority filed its reason and evidence, and answers for it.
+
+    Which fields go with which `effect` is said in `procedure.special_handling`; `item_code` and `item_id` name the
+    item where the effect is about one.
+    """
+
+    handling_id: UUID
+    effect: SpecialEffect
+    jurisdiction: JurisdictionCode
+    department: DepartmentCode
+    item_code: ItemCode | None
+    item_id: UUID | None
+    reason: Text
+    evidence: Sha256
+    evidence_name: Line
+    actor: Actor
+    material: MaterialCode | None = None
+    promised_on: date | None = None
+    outcome: Outcome | None = None
+    decided_on: date | None = None
+    to_jurisdiction: JurisdictionCode | None = None
+
+
+class ExpiryDecided(AboutItem):
+    """The stage's lead decided what becomes of an item that expired without an opinion (Art. 14, 22)."""
+
+    decision: ExpiryDecision
+    reason: Text
+    actor: Actor
+
+
+class SignalRaised(AboutItem):
+    """体外循环 (Art. 21): a sign of handling off the platform, with the events that show it; a sign, not a verdict."""
+
+    signal: SignalKind
+    evidence: Annotated[tuple[UUID, ...], Field(max_length=100)]
+    detail: Text

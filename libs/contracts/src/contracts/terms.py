@@ -84,6 +84,11 @@ class ItemStep(StrEnum):
     SEAL = "SEAL"
     REJECT_SEAL = "REJECT_SEAL"
     RECALL = "RECALL"
+    DEEM_ACCEPTED = "DEEM_ACCEPTED"
+    EXTEND = "EXTEND"
+    AMEND_LIMIT = "AMEND_LIMIT"
+    ENTER_DECISION = "ENTER_DECISION"
+    REVOKE = "REVOKE"
 
 
 class Outcome(StrEnum):
@@ -94,6 +99,8 @@ class Outcome(StrEnum):
     REFUSED = "REFUSED"
     DEEMED_NO_OPINION = "DEEMED_NO_OPINION"
     EXPIRED_NO_OPINION = "EXPIRED_NO_OPINION"
+    CLOSED_NO_OPINION = "CLOSED_NO_OPINION"
+    WAIVED = "WAIVED"
 
 
 class StageState(StrEnum):
@@ -168,6 +175,7 @@ class ClockEnd(StrEnum):
     RECALLED = "RECALLED"
     NOT_ACCEPTED = "NOT_ACCEPTED"
     ACCEPTED = "ACCEPTED"
+    CORRECTION = "CORRECTION"
 
 
 class DueCause(StrEnum):
@@ -197,6 +205,10 @@ class NoticeKind(StrEnum):
     RETURNED = "RETURNED"
     DEEMED_NO_OPINION = "DEEMED_NO_OPINION"
     STAGE_RESULT = "STAGE_RESULT"
+    REMINDER = "REMINDER"
+    ITEM_CLOSED = "ITEM_CLOSED"
+    EXTENDED = "EXTENDED"
+    REVOKED = "REVOKED"
 
 
 class DocumentKind(StrEnum):
@@ -205,6 +217,49 @@ class DocumentKind(StrEnum):
     DECISION = "DECISION"
     REFUSAL = "REFUSAL"
     OPINION = "OPINION"
+
+
+class SpecialEffect(StrEnum):
+    """特殊处理程序 (Art. 17): the enumerated effects; each changes a case's route, never its clock's arithmetic."""
+
+    SKIP_STAGE_ORDER = "SKIP_STAGE_ORDER"
+    REOPEN = "REOPEN"
+    DEFER_MATERIAL = "DEFER_MATERIAL"
+    ENTER_DECISION = "ENTER_DECISION"
+    REROUTE = "REROUTE"
+    WAIVE = "WAIVE"
+    MORE_CORRECTIONS = "MORE_CORRECTIONS"
+
+
+class ExpiryDecision(StrEnum):
+    """What the lead makes of an item that expired without an opinion (Art. 14, 22)."""
+
+    REDISPATCH = "REDISPATCH"
+    CLOSE = "CLOSE"
+
+
+class CloseCause(StrEnum):
+    """Why an item is closed without its department's decision."""
+
+    EXPIRED = "EXPIRED"
+    WAIVED = "WAIVED"
+
+
+class ReminderKind(StrEnum):
+    """What somebody is reminded of when its day has come; nothing else follows from it by itself."""
+
+    CORRECTION_UNANSWERED = "CORRECTION_UNANSWERED"
+    NOT_DECLARED_AGAIN = "NOT_DECLARED_AGAIN"
+    SPECIAL_OVERDUE = "SPECIAL_OVERDUE"
+
+
+class SignalKind(StrEnum):
+    """体外循环: signs that an item was handled off the platform and entered afterwards (Art. 21)."""
+
+    CONCLUDED_IN_MINUTES = "CONCLUDED_IN_MINUTES"
+    DOCUMENT_BEFORE_ACCEPTANCE = "DOCUMENT_BEFORE_ACCEPTANCE"
+    MATERIAL_NOT_VIEWED = "MATERIAL_NOT_VIEWED"
+    BURST_AFTER_HOURS = "BURST_AFTER_HOURS"
 
 
 class UrgeLevel(StrEnum):
@@ -223,3 +278,5 @@ class Role(StrEnum):
     WINDOW = "window"
     OFFICER = "officer"
     SUPERVISOR = "supervisor"
+    LEAD = "lead"
+    ADMIN = "admin"

@@ -1,15 +1,15 @@
 """What the timer says: every clock's steps, lights, and what happens when time runs out."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
-from contracts.envelope import Days, Instant, Line, Version
-from contracts.parts import AboutItem, AboutStage
-from contracts.terms import ClockEnd, ClockSubject, DueCause, Light, OnExpiry, PauseReason
+from contracts.envelope import Days, Event, Instant, Line, Version
+from contracts.parts import AboutItem, AboutStage, Actor, DayOrdered
+from contracts.terms import ClockEnd, ClockSubject, DueCause, Light, OnExpiry, PauseReason, ReminderKind
 
 
 class ClockStepped(AboutStage):
@@ -102,3 +102,44 @@ class StageOverdue(AboutStage):
     jurisdiction: JurisdictionCode
     due_at: Instant
     detected_at: Instant
+
+
+class AcceptanceOverdue(AboutItem):
+    """The time for acceptance ran out (行政许可法 Art. 32); with `deems` the item counts as accepted at `due_at`."""
+
+    clock_id: UUID
+    generation: Version
+    due_at: Instant
+    detected_at: Instant
+    deems: bool
+
+
+class ReminderDue(AboutItem):
+    """A day has come that somebody should be told of; nothing else follows from it by itself."""
+
+    kind: ReminderKind
+    since: Instant
+    due_at: Instant
+    detected_at: Instant
+
+
+class CalendarAmended(Event):
+    """The working calendar was amended: a year's release, or days ordered otherwise in a jurisdiction (typhoon).
+
+    Clocks that are not stopped are counted anew; each real change of a due instant is a DueChanged of its own.
+    `sequence` counts the amendments; `affected` is how many clocks the preview named.
+    """
+
+    KEY_FIELD: ClassVar[str] = "authority"
+
+    authority: JurisdictionCode
+    sequence: Version
+    calendar_version: Line
+    cause: DueCause
+    released_year: Annotated[int, Field(ge=2018, le=2199)] | None
+    jurisdiction: JurisdictionCode
+    days: tuple[DayOrdered, ...]
+    document: Line
+    ordered_at: Instant
+    affected: Annotated[int, Field(ge=0)]
+    actor: Actor

@@ -42,6 +42,7 @@ APPLICATIONS = Topic(
         intake.WithdrawalRequested,
         intake.ApplicationReceived,
         intake.ResultIssued,
+        intake.MaterialViewed,
     ),
 )
 STAGES = Topic(
@@ -52,6 +53,9 @@ STAGES = Topic(
         dispatcher.ItemNotDispatched,
         dispatcher.StageAccepted,
         dispatcher.StageConcluded,
+        dispatcher.StageResultAmended,
+        dispatcher.ItemClosed,
+        dispatcher.SpecialHandlingRefused,
     ),
 )
 ITEMS = Topic(
@@ -73,6 +77,10 @@ ITEMS = Topic(
         department_worker.ItemReturned,
         department_worker.ItemRecalled,
         department_worker.ItemTakenBack,
+        department_worker.ItemExtended,
+        department_worker.LimitAmended,
+        department_worker.ItemRevoked,
+        department_worker.MaterialsRecorded,
         department_worker.LateOpinionRecorded,
         department_worker.ItemActRefused,
     ),
@@ -90,14 +98,18 @@ CLOCKS = Topic(
         timer.ItemOverdue,
         timer.ItemAutoRecall,
         timer.StageOverdue,
+        timer.AcceptanceOverdue,
+        timer.ReminderDue,
     ),
 )
+CALENDAR = Topic("approval.calendar.v1", "timer", (timer.CalendarAmended,), partitions=1)
+POLICIES = Topic("approval.policies.v1", "intake", (intake.PolicyPublished,), partitions=1)
 SEAL_REQUESTS = Topic("approval.seal-requests.v1", "department-worker", (department_worker.SealRequested,))
 SEALS = Topic("approval.seals.v1", "signing", (signing.SealCompleted, signing.SealRejected))
 IDENTITY = Topic(
     "approval.identity.v1",
     "signing",
-    (signing.CertificateRegistered, signing.CertificateSuspended, signing.RosterEntered, signing.RosterLeft),
+    (signing.CertificateRegistered, signing.CertificateSuspended, signing.RosterListed),
     compacted=True,
 )
 SUPERVISION = Topic(
@@ -105,11 +117,17 @@ SUPERVISION = Topic(
     "supervision",
     (
         supervision.Urged,
+        supervision.UrgeReceived,
         supervision.UrgeAnswered,
         supervision.InspectionOpened,
+        supervision.InspectionRectified,
         supervision.InspectionClosed,
         supervision.CoordinationRequested,
+        supervision.CoordinationAssigned,
         supervision.CoordinationResolved,
+        supervision.SpecialHandlingGranted,
+        supervision.ExpiryDecided,
+        supervision.SignalRaised,
     ),
 )
 NOTICES = Topic("approval.notices.v1", "intake", (intake.NoticeSent,), retention_ms=DAYS_400)
@@ -121,6 +139,8 @@ TOPICS: tuple[Topic, ...] = (
     STAGES,
     ITEMS,
     CLOCKS,
+    CALENDAR,
+    POLICIES,
     SEAL_REQUESTS,
     SEALS,
     IDENTITY,
@@ -132,7 +152,12 @@ TOPICS: tuple[Topic, ...] = (
 
 def department_items(jurisdiction: JurisdictionCode, department_code: DepartmentCode) -> Topic:
     """Return the topic on which a department is given its items; only its own principal may read it."""
-    says = (dispatcher.ItemDispatched, dispatcher.ItemSupplemented, dispatcher.ItemWithdrawn)
+    says = (
+        dispatcher.ItemDispatched,
+        dispatcher.ItemSupplemented,
+        dispatcher.ResultsPassedOn,
+        dispatcher.ItemWithdrawn,
+    )
     name = f"approval.dept.{jurisdiction}.{department_code}.items.v1"
     return Topic(name, "dispatcher", says, DEPARTMENT_PARTITIONS, DAYS_400)
 

@@ -1,8 +1,6 @@
 """Who may do what: by role, jurisdiction and department, never by name (Art. 5, 7, 10, 18, 21)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from contracts.codes import CITY, PILOT_ZONES, CreditCode, DepartmentCode, JurisdictionCode
 from contracts.parts import Actor
@@ -21,6 +19,13 @@ class NotYourJurisdiction(Refusal):
     """该事项不属于您的属地或部门，无权办理"""
 
     article = "第十八条"
+    status = 403
+
+
+class NotYourStage(Refusal):
+    """该阶段由{lead}牵头，您所在部门无权组织、督导"""
+
+    article = "第五条"
     status = 403
 
 
@@ -67,10 +72,16 @@ def own_item(caller: Caller, jurisdiction: str, department: str) -> None:
 
 
 def own_territory(caller: Caller, jurisdiction: str) -> None:
-    """Hold window and supervisor to their territory (Art. 10, 21). Raises NotYourJurisdiction."""
-    if caller.role in (Role.WINDOW, Role.SUPERVISOR) and not covers(caller.jurisdiction, jurisdiction):
+    """Hold window, supervisor and lead to their territory (Art. 5, 10, 21). Raises NotYourJurisdiction."""
+    if caller.role in (Role.WINDOW, Role.SUPERVISOR, Role.LEAD) and not covers(caller.jurisdiction, jurisdiction):
         raise NotYourJurisdiction
 
 
-LEADS: Final[Mapping[int, str]] = {1: "GHJ", 2: "GHJ", 3: "JW", 4: "JW", 5: "JW"}
-"""牵头部门: planning leads stages 1 and 2, construction 3 and 4 (Art. 5)."""
+def own_stage(caller: Caller, lead: DepartmentCode, jurisdiction: str) -> None:
+    """Hold a lead to the stages that its department leads, in its territory (Art. 5, 22); `lead` is the catalogue's.
+
+    Raises NotYourStage or NotYourJurisdiction.
+    """
+    if caller.role is Role.LEAD and caller.department != lead:
+        raise NotYourStage(lead=lead)
+    own_territory(caller, jurisdiction)

@@ -7,13 +7,14 @@ a count that touches a year with neither release nor statutory days is an error.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from contracts.codes import CITY, PILOT_ZONES
+from contracts.timer import CalendarAmended
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 OFFSET: Final = timedelta(hours=8)
@@ -147,6 +148,32 @@ def local_day(at: datetime) -> date:
 def start_of_day(day: date) -> datetime:
     """Return the UTC instant at which `day` begins in Shanghai."""
     return datetime.combine(day, time(), UTC) - OFFSET
+
+
+def amended(base: Calendar, amendments: Iterable[CalendarAmended]) -> Calendar:
+    """Return `base` with amendments, each in its order: a year's release replaces what was known of that year, days
+    ordered in a jurisdiction outrank what was ordered before (P24, P25, R16)."""
+    calendar = base
+    for one in sorted(amendments, key=lambda amendment: amendment.sequence):
+        calendar = _amended(calendar, one)
+    return calendar
+
+
+def _amended(calendar: Calendar, one: CalendarAmended) -> Calendar:
+    if one.released_year is None:
+        ordered = tuple(Overlay(day.day, one.jurisdiction, day.works, day.name) for day in one.days)
+        return replace(calendar, version=one.calendar_version, overlays=(*ordered, *calendar.overlays), _tables={})
+    year = one.released_year
+    kept = {day: exception for day, exception in calendar.exceptions.items() if day.year != year}
+    said = {day.day: Exception_(day.day, day.works, day.name) for day in one.days}
+    return replace(
+        calendar,
+        version=one.calendar_version,
+        exceptions=kept | said,
+        released=calendar.released | {year},
+        statutory=calendar.statutory - {year},
+        _tables={},
+    )
 
 
 def merged(

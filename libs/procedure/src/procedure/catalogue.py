@@ -41,6 +41,7 @@ COLUMNS: Final = {
         "after",
         "on_expiry",
         "optional",
+        "milestone",
         "level",
         "result",
     ),
@@ -104,6 +105,7 @@ class ItemRule:
     after: tuple[ItemCode, ...]
     on_expiry: OnExpiry
     optional: bool
+    milestone: bool
     city_level: bool
     result: str
     place: str = field(default="", compare=False)
@@ -319,6 +321,7 @@ def _item(row: _Row) -> tuple[ItemCode, ItemRule]:
         after=tuple(map(ItemCode, row.words("after"))),
         on_expiry=OnExpiry(row.text("on_expiry")),
         optional=row.text("optional") == "是",
+        milestone=row.text("milestone") == "是",
         city_level=level == "CITY",
         result=row.text("result"),
         place=row.place,

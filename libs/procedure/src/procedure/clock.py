@@ -95,6 +95,11 @@ def extend(clock: Clock, days: int = EXTENSION_DAYS) -> Clock:
     return clock._replace(extended_days=clock.extended_days + days)
 
 
+def amend(clock: Clock, limit_days: int) -> Clock:
+    """Another limit for this clock alone, from its start (R13)."""
+    return clock._replace(limit_days=limit_days)
+
+
 def standing(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     """Return the stretches during which the clock stood still: the union of its pauses, in order."""
     stretches: list[tuple[datetime, datetime | None]] = []

@@ -6,14 +6,14 @@ that say so; or it raises the Refusal that the law gives, and nothing has change
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as said
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
 from contracts.envelope import derived_id
-from contracts.parts import Actor, Special
+from contracts.parts import Actor, DeferredMaterial, Special
 from contracts.parts import Policies as Versions
 from contracts.terms import (
     ClockEnd,
@@ -28,7 +28,7 @@ from contracts.terms import (
 from procedure import clock as clocks
 from procedure.calendar import Calendar
 from procedure.clock import Clock, Due
-from procedure.policies import DEFAULT, Policies
+from procedure.policies import Policies, policies_of
 from procedure.refusals import Refusal
 
 S = ItemState
@@ -104,6 +104,38 @@ class NotExpired(Refusal):
     article = "第十四条"
 
 
+class SameOfficer(Refusal):
+    """审核与批准须由不同人员办理"""
+
+    article = "第十条"
+
+
+class ResultStillMissing(Refusal):
+    """该事项须以其他部门的审批结果为依据，尚缺：{missing}；已报牵头部门"""
+
+    article = "第八条"
+
+
+class ExtendedAlready(Refusal):
+    """延长审批期限每次申报只能办理一次"""
+
+    article = "第十三条"
+
+
+class ApproverMissing(Refusal):
+    """延长审批期限须写明批准延长的行政机关负责人和理由（行政许可法第四十二条）"""
+
+    article = "第十三条"
+    status = 422
+
+
+class LimitTooShort(Refusal):
+    """调整后的时限不得少于已用工作日加一（至少 {least} 个工作日）"""
+
+    article = "第十三条"
+    status = 422
+
+
 class Decision(NamedTuple):
     """A decision that waits for its seal: received at `at`, in time."""
 
@@ -113,6 +145,8 @@ class Decision(NamedTuple):
     request_id: UUID
     actor: Actor
     before: ItemState
+    document_dated_on: date | None = None
+    special_handling: UUID | None = None
 
 
 class Item(NamedTuple):
@@ -139,10 +173,23 @@ class Item(NamedTuple):
     corrections: int = 0
     decision: Decision | None = None
     outcome: Outcome | None = None
+    reviewer: str = ""
+    more_corrections: int = 0
+    deferred: tuple[DeferredMaterial, ...] = ()
+    missing_results: tuple[ItemCode, ...] = ()
+
+    @property
+    def policies(self) -> Policies:
+        """The readings that this item runs under (Art. 1, 23)."""
+        return policies_of(self.versions)
 
 
 class Act(NamedTuple):
-    """What somebody did: `at` is the platform's receipt (API, or the broker's append time), never the sender's time."""
+    """What somebody did: `at` is the platform's receipt (API, or the broker's append time), never the sender's time.
+
+    `limit_days` goes with AMEND_LIMIT (working days), `approved_by` with EXTEND, `special_handling` with
+    ENTER_DECISION.
+    """
 
     step: ItemStep
     actor: Actor
@@ -152,6 +199,10 @@ class Act(NamedTuple):
     opinion: str = ""
     special: Special | None = None
     document: Sha256 | None = None
+    document_dated_on: date | None = None
+    limit_days: int = 0
+    approved_by: str = ""
+    special_handling: UUID | None = None
 
 
 Happened = said.ItemStepped | said.LateOpinionRecorded
@@ -159,6 +210,8 @@ Happened = said.ItemStepped | said.LateOpinionRecorded
 HANDLING: Final = (S.ACCEPTED, S.REVIEWING, S.APPROVING)
 """受理, 审核, 批准: the item's clock runs."""
 STANDING_STILL: Final = (S.CORRECTION, S.SPECIAL)
+IN_TIME: Final = (*HANDLING, *STANDING_STILL)
+"""The states between acceptance and decision, whether the clock runs or stands still."""
 TERMINAL: Final = (S.NOT_ACCEPTED, S.CONCLUDED, S.RETURNED, S.AUTO_RECALLED, S.WITHDRAWN, S.REVOKED, S.NOT_DISPATCHED)
 
 TRANSITIONS: Final[Mapping[tuple[ItemState, ItemStep], ItemState]] = {
@@ -166,6 +219,7 @@ TRANSITIONS: Final[Mapping[tuple[ItemState, ItemStep], ItemState]] = {
     (S.DRAFT, T.RECEIVE): S.RECEIVED,
     # 受理, 不予受理, 受理前补正 (Art. 10, 7)
     (S.RECEIVED, T.ACCEPT): S.ACCEPTED,
+    (S.RECEIVED, T.DEEM_ACCEPTED): S.ACCEPTED,
     (S.RECEIVED, T.NOT_ACCEPT): S.NOT_ACCEPTED,
     (S.RECEIVED, T.START_CORRECTION): S.CORRECTION_PRE,
     (S.CORRECTION_PRE, T.SUPPLEMENT): S.RECEIVED,
@@ -176,6 +230,12 @@ TRANSITIONS: Final[Mapping[tuple[ItemState, ItemStep], ItemState]] = {
     (S.APPROVING, T.CONCLUDE): S.SEALING,
     (S.SEALING, T.SEAL): S.CONCLUDED,
     (S.SEALING, T.REJECT_SEAL): S.APPROVING,
+    # 特殊处理：系统故障期间的决定补录 (Art. 17)
+    (S.ACCEPTED, T.ENTER_DECISION): S.SEALING,
+    (S.REVIEWING, T.ENTER_DECISION): S.SEALING,
+    (S.APPROVING, T.ENTER_DECISION): S.SEALING,
+    # 撤销: a legal act, no clock
+    (S.CONCLUDED, T.REVOKE): S.REVOKED,
     # 补正 (Art. 13)
     (S.ACCEPTED, T.START_CORRECTION): S.CORRECTION,
     (S.REVIEWING, T.START_CORRECTION): S.CORRECTION,
@@ -209,36 +269,38 @@ TRANSITIONS: Final[Mapping[tuple[ItemState, ItemStep], ItemState]] = {
     (S.CORRECTION, T.WITHDRAW): S.WITHDRAWN,
     (S.SPECIAL, T.WITHDRAW): S.WITHDRAWN,
     (S.RETURNED, T.WITHDRAW): S.WITHDRAWN,
+    # 延长审批, 调整时限: the state stays (行政许可法 Art. 42; R12, R13)
+    **{(state, step): state for state in IN_TIME for step in (T.EXTEND, T.AMEND_LIMIT)},
 }
 """The whole of it; the state after the last pause ends is the one before it (R7), whatever the row says."""
 
-OPINION_REQUIRED: Final = (T.NOT_ACCEPT, T.START_CORRECTION, T.RETURN)
+OPINION_REQUIRED: Final = (T.NOT_ACCEPT, T.START_CORRECTION, T.RETURN, T.AMEND_LIMIT, T.REVOKE)
 """Steps that mean nothing without a reason (Art. 7, 13, 15)."""
 OUTCOMES: Final = (Outcome.GRANTED, Outcome.GRANTED_DEFERRED, Outcome.REFUSED)
+LONGEST_LIMIT: Final = 366
+DECISIONS: Final = (T.CONCLUDE, T.ENTER_DECISION)
 BY_THE_PLATFORM: Final = (T.SEAL, T.REJECT_SEAL, T.RECALL)
 """Steps that follow from the platform's own facts, so the due instant does not judge them again."""
 
 
-def expires(item: Item, calendar: Calendar, policies: Policies = DEFAULT) -> Due | None:
+def expires(item: Item, calendar: Calendar) -> Due | None:
     """Return when the item's running clock expires; None while none runs."""
-    return None if item.clock is None else clocks.due(item.clock, calendar, item.jurisdiction, policies)
+    return None if item.clock is None else clocks.due(item.clock, calendar, item.jurisdiction, item.policies)
 
 
-def advance(
-    item: Item, act: Act, calendar: Calendar, policies: Policies = DEFAULT, *, sealed: bool = True
-) -> tuple[Item, tuple[Happened, ...]]:
+def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) -> tuple[Item, tuple[Happened, ...]]:
     """Return the item after `act`, and what happened. Raises Refusal when the law says no; nothing has changed then.
 
     An act received after the due instant returns the item unchanged with LateOpinionRecorded (Art. 14). With `sealed`
     False a decision concludes at once.
     """
     target = _target(item, act)
-    due = expires(item, calendar, policies) if item.clock is not None else None
+    due = expires(item, calendar)
     if act.step not in BY_THE_PLATFORM and clocks.is_late(act.at, due):
         assert due is not None
         return item, (_late(item, act, due),)
-    _hold_to_form(item, act, policies)
-    return _STEPS[act.step](item, act, target, _Setting(calendar, policies, due, sealed))
+    _hold_to_form(item, act)
+    return _STEPS[act.step](item, act, target, _Setting(calendar, item.policies, due, sealed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,22 +319,24 @@ def _target(item: Item, act: Act) -> ItemState:
         raise ItemAlreadyEnded(state=item.state.value, step=act.step.value)
     if item.state is S.DRAFT:
         raise ItemNotReceivedYet
-    if item.state in STANDING_STILL and act.step in (T.REVIEW, T.APPROVE, T.CONCLUDE):
+    if item.state in STANDING_STILL and act.step in (T.REVIEW, T.APPROVE, *DECISIONS):
         raise ItemPaused
     raise StepOutOfOrder(state=item.state.value, step=act.step.value)
 
 
-def _hold_to_form(item: Item, act: Act, policies: Policies) -> None:
+def _hold_to_form(item: Item, act: Act) -> None:
     """Refuse an act that lacks what its step needs."""
-    refused = act.step is T.CONCLUDE and act.outcome is Outcome.REFUSED
+    refused = act.step in DECISIONS and act.outcome is Outcome.REFUSED
     if (act.step in OPINION_REQUIRED or refused) and not act.opinion.strip():
         raise OpinionMissing
-    if act.step is T.CONCLUDE and act.outcome not in OUTCOMES:
+    if act.step in DECISIONS and act.outcome not in OUTCOMES:
         raise OutcomeMissing
+    if act.step is T.EXTEND and not (act.approved_by.strip() and act.opinion.strip()):
+        raise ApproverMissing
     if act.step is T.START_SPECIAL and act.special is None:
         raise SpecialMissing
     told = act.step is T.START_CORRECTION and item.state is not S.RECEIVED
-    if told and item.corrections >= policies.max_corrections:
+    if told and item.corrections >= item.policies.max_corrections + item.more_corrections:
         raise CorrectionAlreadyTold
 
 
@@ -321,7 +385,10 @@ def _limit(item: Item) -> dict[str, Any]:
 
 
 def _accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
-    after, event = _step(item, act, target, said.ItemAccepted, **_limit(item))
+    if item.missing_results:
+        raise ResultStillMissing(missing="、".join(item.missing_results))
+    deemed = act.step is T.DEEM_ACCEPTED
+    after, event = _step(item, act, target, said.ItemAccepted, **_limit(item), deemed=deemed, deferred=item.deferred)
     return after._replace(clock=Clock(item.limit_days, act.at)), (event,)
 
 
@@ -332,10 +399,12 @@ def _not_accept(item: Item, act: Act, target: ItemState, setting: _Setting) -> t
 
 def _review(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     after, event = _step(item, act, target, said.ItemReviewed, opinion=act.opinion)
-    return after, (event,)
+    return after._replace(reviewer=act.actor.certificate), (event,)
 
 
 def _approve(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    if setting.policies.four_eyes and act.actor.certificate == item.reviewer:
+        raise SameOfficer
     after, event = _step(item, act, target, said.ItemApproved, opinion=act.opinion)
     return after, (event,)
 
@@ -393,14 +462,14 @@ def _resumed(before: Item, after: Item, reason: PauseReason, act: Act) -> Item:
 
 def _conclude(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     assert act.outcome is not None
+    written: dict[str, Any] = {"document_dated_on": act.document_dated_on, "special_handling": act.special_handling}
+    told = {"outcome": act.outcome, "opinion": act.opinion, **written}
     if not setting.sealed:
-        after, event = _step(item, act, S.CONCLUDED, said.ItemConcluded, outcome=act.outcome, opinion=act.opinion)
+        after, event = _step(item, act, S.CONCLUDED, said.ItemConcluded, **told)
         return _ended(after, ClockEnd.CONCLUDED, act.at, act.outcome), (event,)
     request_id = seal_request_id(item)
-    after, event = _step(
-        item, act, target, said.ItemDecided, outcome=act.outcome, opinion=act.opinion, seal_request_id=request_id
-    )
-    decision = Decision(act.outcome, act.opinion, act.at, request_id, act.actor, item.state)
+    after, event = _step(item, act, target, said.ItemDecided, seal_request_id=request_id, **told)
+    decision = Decision(act.outcome, act.opinion, act.at, request_id, act.actor, item.state, **written)
     return after._replace(decision=decision), (event,)
 
 
@@ -421,6 +490,8 @@ def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[I
         outcome=decision.outcome,
         opinion=decision.opinion,
         document=act.document,
+        document_dated_on=decision.document_dated_on,
+        special_handling=decision.special_handling,
     )
     return _ended(after._replace(decision=None), ClockEnd.CONCLUDED, decision.at, decision.outcome), (event,)
 
@@ -428,7 +499,8 @@ def _seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[I
 def _reject_seal(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     decision = item.decision
     assert decision is not None
-    after, event = _step(item, act, target, said.SealFailed, seal_request_id=decision.request_id, opinion=act.opinion)
+    failed = {"seal_request_id": decision.request_id, "opinion": act.opinion}
+    after, event = _step(item, act, decision.before, said.SealFailed, **failed)
     return after._replace(decision=None), (event,)
 
 
@@ -454,6 +526,31 @@ def outcome_of_silence(on_expiry: OnExpiry) -> Outcome:
 def _withdraw(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     after, event = _step(item, act, target, said.ItemTakenBack, opinion=act.opinion)
     return _ended(after, ClockEnd.WITHDRAWN, act.at, None), (event,)
+
+
+def _extend(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    held = _of(item.clock)
+    if held.extended_days:
+        raise ExtendedAlready
+    told = {"days": clocks.EXTENSION_DAYS, "opinion": act.opinion, "approved_by": act.approved_by}
+    after, event = _step(item, act, target, said.ItemExtended, **told)
+    return after._replace(clock=clocks.extend(held)), (event,)
+
+
+def _amend_limit(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    held = _of(item.clock)
+    used = clocks.used_days(held, act.at, setting.calendar, item.jurisdiction, setting.policies)
+    least = max(used + 1 - held.extended_days, 1)
+    if not least <= act.limit_days <= LONGEST_LIMIT:
+        raise LimitTooShort(least=least)
+    told = {"limit_days": act.limit_days, "former_limit_days": held.limit_days, "opinion": act.opinion}
+    after, event = _step(item, act, target, said.LimitAmended, **told)
+    return after._replace(clock=clocks.amend(held, act.limit_days), limit_days=act.limit_days), (event,)
+
+
+def _revoke(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
+    after, event = _step(item, act, target, said.ItemRevoked, opinion=act.opinion)
+    return after._replace(outcome=None), (event,)
 
 
 def _ended(item: Item, end: ClockEnd, at: datetime, outcome: Outcome | None) -> Item:
@@ -482,4 +579,9 @@ _STEPS: Final = {
     T.SEAL: _seal,
     T.REJECT_SEAL: _reject_seal,
     T.RECALL: _recall,
+    T.DEEM_ACCEPTED: _accept,
+    T.EXTEND: _extend,
+    T.AMEND_LIMIT: _amend_limit,
+    T.ENTER_DECISION: _conclude,
+    T.REVOKE: _revoke,
 }

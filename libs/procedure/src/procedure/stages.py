@@ -14,7 +14,7 @@ from procedure.refusals import Refusal
 S = ItemState
 MAJOR_WORKS: Final = (ProcessType.TRANSPORT, ProcessType.WATER, ProcessType.ENERGY)
 GRANTED: Final = (Outcome.GRANTED, Outcome.GRANTED_DEFERRED)
-SATISFIED: Final = (*GRANTED, Outcome.DEEMED_NO_OPINION)
+SATISFIED: Final = (*GRANTED, Outcome.DEEMED_NO_OPINION, Outcome.WAIVED)
 """Outcomes that satisfy a stage and what waits for the item (R22, R28)."""
 
 
@@ -168,13 +168,16 @@ def admit_supplement(state: ItemState) -> None:
 
 
 class Standing(NamedTuple):
-    """How the newest attempt of an item stands, as the stage needs to know it. `dispatched` False: it still waits."""
+    """How the newest attempt of an item stands, as the stage needs to know it. `dispatched` False: it still waits;
+    `closed`: the lead closed it, or special handling waived it."""
 
     item_code: ItemCode
     state: ItemState
     outcome: Outcome | None = None
     dispatched: bool = True
     optional: bool = False
+    milestone: bool = False
+    closed: bool = False
 
 
 def is_satisfied(standing: Standing) -> bool:
@@ -184,7 +187,7 @@ def is_satisfied(standing: Standing) -> bool:
 
 def is_closed(standing: Standing) -> bool:
     """Whether the item no longer holds the stage: a returned one and an expired permit still do (R3, P18)."""
-    if standing.state in (S.CONCLUDED, S.NOT_ACCEPTED, S.WITHDRAWN, S.NOT_DISPATCHED, S.REVOKED):
+    if standing.closed or standing.state in (S.CONCLUDED, S.NOT_ACCEPTED, S.WITHDRAWN, S.NOT_DISPATCHED, S.REVOKED):
         return True
     return standing.state is S.AUTO_RECALLED and standing.outcome is Outcome.DEEMED_NO_OPINION
 
@@ -218,14 +221,32 @@ def following(after: Mapping[ItemCode, Sequence[ItemCode]], standings: Mapping[I
     return Next(tuple(ready), tuple(never))
 
 
-def is_concluded(standings: Collection[Standing]) -> bool:
-    """Whether the last open item of the stage has ended (P18, R3, R25)."""
-    return all(is_closed(standing) for standing in standings)
+def is_concluded(standings: Collection[Standing], policies: Policies = DEFAULT) -> bool:
+    """Whether the stage has ended: its last open item has (R3, R25), or by a milestone rule all of its milestone items
+    are closed or any is granted (P18, R30; a stage without milestones ends with its last item)."""
+    milestones = [standing for standing in standings if standing.milestone]
+    if policies.stage_concludes_when == "milestone_any" and milestones:
+        return any(standing.outcome in GRANTED for standing in milestones) or all(map(is_closed, standings))
+    if policies.stage_concludes_when == "milestone_all" and milestones:
+        return all(map(is_closed, milestones))
+    return all(map(is_closed, standings))
+
+
+def is_accepted(standings: Collection[Standing], policies: Policies = DEFAULT) -> bool:
+    """Whether the steps of its items accept the stage (P2): the first one accepted, or every dispatched one accepted or
+    not accepted (R31). Under `window_receipt` no step does: the window's receipt is what counts."""
+    begun = [one for one in standings if one.state not in (S.DRAFT, S.RECEIVED, S.CORRECTION_PRE, S.NOT_ACCEPTED)]
+    if policies.stage_accepted_when == "first_item":
+        return bool(begun)
+    if policies.stage_accepted_when == "all_items":
+        waiting = [one for one in standings if one.dispatched and one.state in (S.DRAFT, S.RECEIVED, S.CORRECTION_PRE)]
+        return bool(begun) and not waiting
+    return False
 
 
 def result(standings: Collection[Standing]) -> StageResult:
     """Return how a concluded stage ended (R27)."""
-    decided = [one for one in standings if one.outcome is not None]
+    decided = [one for one in standings if one.outcome not in (None, Outcome.CLOSED_NO_OPINION)]
     satisfied = [one for one in standings if is_satisfied(one)]
     if not decided:
         return StageResult.CLOSED_WITHOUT_RESULT

@@ -24,7 +24,6 @@ from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, Outcome
 from contracts.timer import ItemAutoRecall
 from procedure.calendar import Calendar
 from procedure.items import Act, Happened, Item, advance
-from procedure.policies import DEFAULT, Policies
 from procedure.refusals import Refusal
 
 PLATFORM: Final = Actor(holder="联合审批平台", certificate="platform")
@@ -144,9 +143,9 @@ class Result(NamedTuple):
     document: Document | None = None
 
 
-def decide(item: Item, act: Act, calendar: Calendar, policies: Policies = DEFAULT, *, seal: bool = True) -> Result:
+def decide(item: Item, act: Act, calendar: Calendar, *, seal: bool = True) -> Result:
     """Return what comes of `act`. Raises Refusal when the law says no."""
-    after, happened = advance(item, act, calendar, policies, sealed=seal)
+    after, happened = advance(item, act, calendar, sealed=seal)
     decided = next((event for event in happened if isinstance(event, ItemDecided)), None)
     return Result(after, happened, None if decided is None else document_of(after, decided))
 

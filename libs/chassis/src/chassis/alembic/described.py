@@ -32,10 +32,13 @@ def numbered() -> Any:
     return Field(sa_type=BigInteger, primary_key=True, sa_column_args=[Identity(always=True)])
 
 
-def tables_of_a_service(*, http_writes: bool = False, shows_clocks: bool = False) -> type[SQLModel]:
+def tables_of_a_service(
+    *, http_writes: bool = False, shows_clocks: bool = False, counts_days: bool = False, rostered: bool = False
+) -> type[SQLModel]:
     """Return the base of one service's tables, with those that every service has; its `metadata` is alembic's target.
 
-    `http_writes` adds the idempotency keys, `shows_clocks` the table of `chassis.shown`.
+    `http_writes` adds the idempotency keys, `shows_clocks` the table of `chassis.shown`, `counts_days` that of
+    `chassis.calendars`, `rostered` that of `chassis.rostered`.
     """
 
     class Base(SQLModel, registry=registry()):
@@ -78,6 +81,10 @@ def tables_of_a_service(*, http_writes: bool = False, shows_clocks: bool = False
         _idempotency_keys(Base)
     if shows_clocks:
         _shown_clocks(Base)
+    if counts_days:
+        _calendar_amendments(Base)
+    if rostered:
+        _roster(Base)
     return Base
 
 
@@ -100,3 +107,18 @@ def _shown_clocks(base: Any) -> None:
         due_at: datetime | None = instant()
         light: str | None
         generation: int
+
+
+def _calendar_amendments(base: Any) -> None:
+    class CalendarAmendment(base, table=True):
+        __tablename__ = "calendar_amendments"
+        sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+        amendment: str
+
+
+def _roster(base: Any) -> None:
+    class RosterRow(base, table=True):
+        __tablename__ = "roster"
+        serial: str = Field(primary_key=True)
+        holder: str
+        entries: str
