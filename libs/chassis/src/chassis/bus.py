@@ -450,10 +450,11 @@ def raw_of(record: "Record") -> Raw:
 
 def spans_of(records: Iterable["Record"]) -> list[Span]:
     """Return what each partition of a batch covers."""
-    first: dict[TopicPartition, int] = {}
-    last: dict[TopicPartition, int] = {}
+    first: dict[tuple[str, int], int] = {}
+    last: dict[tuple[str, int], int] = {}
     for record in records:
-        tp = TopicPartition(record.topic, record.partition)
-        first.setdefault(tp, record.offset)
-        last[tp] = record.offset
-    return [Span(tp, first[tp], last[tp] + 1) for tp in sorted(first)]
+        place = (record.topic, record.partition)
+        if place not in first:
+            first[place] = record.offset
+        last[place] = record.offset
+    return [Span(TopicPartition(*place), first[place], last[place] + 1) for place in sorted(first)]

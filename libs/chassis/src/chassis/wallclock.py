@@ -6,6 +6,7 @@ exactly and every process agrees.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from chassis.settings import Settings
@@ -63,7 +64,9 @@ class AffineClock:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(4096)
 def _from_ms(epoch_ms: int) -> datetime:
+    """Return an instant; the records of one batch of the broker share theirs."""
     return _EPOCH + timedelta(milliseconds=epoch_ms)
 
 

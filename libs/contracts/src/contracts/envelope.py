@@ -29,13 +29,25 @@ def _legible(text: str) -> str:
     return text
 
 
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2199
 
 
 def _to_utc(at: datetime) -> datetime:
-    if not EARLIEST <= at < LATEST:
-        raise ValueError("时间应在 2000 年至 2199 年之间")
-    return at.replace(tzinfo=UTC) if not at.utcoffset() else at.astimezone(UTC)
+    if at.tzinfo is not UTC:
+        at = at.replace(tzinfo=UTC) if not at.utcoffset() else _moved_to_utc(at)
+    if not EARLIEST_YEAR <= at.year <= LATEST_YEAR:
+        raise ValueError(BEYOND_REASON)
+    return at
+
+
+BEYOND_REASON = "时间应在 2000 年至 2199 年之间"
+
+
+def _moved_to_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(BEYOND_REASON) from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
