@@ -324,13 +324,14 @@ class Bus:
     async def has_read_to_end(self, topics: Iterable[str], work: Work) -> set[str]:
         """Return those of `topics` of which this unit of work stands at the end as it is now.
 
-        Whatever the broker appended before this call is then applied. Raises NotNow when Kafka does not answer.
+        Whatever the broker appended before this call is then applied, whichever member of the group applied it: the
+        positions of all of them stand in the one database. Raises NotNow when Kafka does not answer.
         """
         consumer = self.consumer
         if consumer is None:
             return set(topics)
-        wanted = set(topics)
-        partitions = [tp for tp in consumer.assignment() if tp.topic in wanted]
+        numbers = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
+        partitions = [TopicPartition(topic, number) for topic, found in numbers.items() for number in found]
         try:
             ends = await consumer.end_offsets(partitions)
         except KafkaError as trouble:
@@ -338,6 +339,11 @@ class Bus:
         stand = await positions.read(work.connection, partitions)
         behind = {tp.topic for tp in partitions if stand[tp] < ends[tp]}
         return {tp.topic for tp in partitions} - behind
+
+    async def waiting(self, lanes: Collection[Lane], work: Work) -> set[Lane]:
+        """Return those of `lanes` in which a record waits because it came early; read to its end is not yet applied."""
+        held = {one.raw.lane for one in work.held if one.why is Why.EARLY}
+        return held.intersection(lanes) | await parking.early(work.connection, lanes)
 
     # Positions --------------------------------------------------------------------------------------------------
 
