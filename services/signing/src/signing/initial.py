@@ -6,7 +6,7 @@
 import csv
 import io
 from collections.abc import Collection, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
@@ -71,7 +71,9 @@ def entries_of(name: str, text: str, catalogues: Collection[Catalogue]) -> list[
     return list(entries.values())
 
 
-def _row(cells: dict[str, str | None]) -> Entry:
+def _row(cells: dict[str | Any, Any]) -> Entry:
+    if None in cells:
+        raise ValueError("列数多于表头")
     given = {column: (cells[column] or "").strip() for column in Row.model_fields}
     try:
         return Row.model_validate(given).entry
