@@ -292,6 +292,10 @@ def test_what_changed_while_the_worker_was_away_holds_when_it_is_back(
 
 
 def test_the_initial_list_is_entered_and_said_once_whatever_the_starts(suite: Suite, roster: Roster) -> None:
+    """Nor does a start bring back what a change has ended since."""
+    someday = datetime.now(UTC) + timedelta(days=300)
+    listed = {"holder": "DAG经办人", "department": "DAG"}
+    roster.change("CA-210281-DAG", "LEAVE", effective_at=someday, **listed)
     before, said = roster.at(datetime.now(UTC)), _said(suite)
     signing = suite.process("signing")
     signing.signal(signal.SIGTERM)
@@ -300,6 +304,7 @@ def test_the_initial_list_is_entered_and_said_once_whatever_the_starts(suite: Su
     signing.wait_ready()
     assert _said(suite) == said
     assert roster.at(datetime.now(UTC)).keys() >= before.keys()
+    assert "CA-210281-DAG" in before and "CA-210281-DAG" not in roster.at(someday)
     entered = [json.loads(line) for line in signing.log.read_text().splitlines() if "roster.entered" in line]
     assert len(entered) >= 2 and entered[0]["entries"] > 0 and entered[-1]["entries"] == 0
 
