@@ -22,7 +22,7 @@ def scan(text: str) -> bytes:
 
 
 class People:
-    """Calls the suite as platform, builder, window, officer or supervisor."""
+    """Calls the suite as platform, builder, window, officer, supervisor, lead or administrator."""
 
     def __init__(self, suite: Suite, uscc: str = USCC) -> None:
         self.suite = suite
@@ -35,6 +35,17 @@ class People:
 
     def builder(self, key: str | None = None) -> dict[str, str]:
         return self.header("builder", key, uscc=self.uscc)
+
+    def officer(self, jurisdiction: str, department: str, key: str | None = None, **claims: str) -> dict[str, str]:
+        """The officer whom the development roster lists for a department, unless `claims` name another certificate."""
+        return self.header("officer", key, jurisdiction=jurisdiction, department=department, **claims)
+
+    def lead(self, jurisdiction: str, department: str, key: str | None = None) -> dict[str, str]:
+        return self.header("lead", key, jurisdiction=jurisdiction, department=department)
+
+    def admin(self, jurisdiction: str, name: str = "admin", key: str | None = None) -> dict[str, str]:
+        """An administrator; another `name` is another person with another certificate."""
+        return self.header("admin", key, jurisdiction=jurisdiction, name=name)
 
     def push(
         self, code: str, process_type: ProcessType, jurisdiction: str = "210281", *, key: str | None = None

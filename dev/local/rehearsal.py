@@ -28,18 +28,21 @@ from unittest.mock import patch
 import httpx
 from aiokafka import TopicPartition
 
+from chassis.catalogue import load
 from chassis.database import unpacked
 from chassis.parking import Raw
 from chassis.service import Service
+from contracts.codes import JurisdictionCode
 from contracts.department import ItemReport
 from contracts.envelope import Encoded, Event, decode, encode
 from contracts.topics import Topic, department_reports, department_topics
 from local.callers import Callers
 from local.processes import PROCESSES, Process
-from local.suite import CATALOGUE
+from local.suite import CATALOGUE, development_roster
 from local.tokens import Token
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+HOSTED: Final = ("210200", "210281")
 Answers = Callable[[Event], Sequence[ItemReport]]
 
 
@@ -84,6 +87,9 @@ class Reader:
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.position)
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0}
 
     async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)
@@ -173,7 +179,8 @@ class Rehearsal:
             catalogue_path=CATALOGUE,
             identity_key_file=self.callers.public,
             materials_url=(self._folder / "materials").resolve().as_uri(),
-            worker_departments="210200.*,210281.*",
+            worker_departments=",".join(f"{place}.*" for place in HOSTED),
+            roster_seed_file=self._roster(),
             pkcs11_module=self._token.module,
             pkcs11_token_label=self._token.label,
             pkcs11_pin_file=self._token.pin_file,
@@ -182,10 +189,24 @@ class Rehearsal:
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
             return Member(importlib.import_module(f"{process.package}.app").create(settings), self.broker)
 
+    def _roster(self) -> Path:
+        """The initial list of the departments that the worker hosts here."""
+        catalogue = load(CATALOGUE).catalogue
+        pairs = [pair for place in HOSTED for pair in catalogue.departments_of(JurisdictionCode(place))]
+        listed = self._folder / "roster.csv"
+        listed.write_text(development_roster(pairs))
+        return listed
+
     def _topics(self) -> dict[str, Topic]:
         worker = self.members["department-worker"].service
         pairs = {tuple(listen.topic.name.split(".")[2:4]) for listen in worker.table if ".dept." in listen.topic.name}
         return {topic.name: topic for topic in department_topics(sorted(pairs)) if topic.name.endswith(".items.v1")}  # pyright: ignore[reportArgumentType]
+
+    async def list_everybody(self) -> None:
+        """Let signing enter its initial list, as it does when it starts, before anybody acts."""
+        for run in self.members["signing"].service.running_beside:
+            await run()
+        await self.pass_on("signing")
 
     # Steps ------------------------------------------------------------------------------------------------------
 
@@ -305,6 +326,7 @@ async def rehearsing(
         await member.service.database.open()
         await _empty(member.service)
         await member.start()
+    await rehearsal.list_everybody()
     try:
         yield rehearsal
     finally:

@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -16,10 +16,10 @@ from typing import Final
 import httpx
 
 from chassis.catalogue import load
-from contracts.codes import JurisdictionCode
+from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
 from local import children, ports
-from local.callers import Callers
+from local.callers import Callers, officers_certificate
 from local.kafka import Kafka, create_topics
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES, Process
@@ -29,6 +29,8 @@ from local.trouble import Trouble
 ROOT: Final = Path(__file__).resolve().parents[2]
 CATALOGUE: Final = ROOT / "catalogue" / "dalian"
 READY_SECONDS: Final = 40.0
+ROSTER_COLUMNS: Final = "serial,holder,role,jurisdiction,department,items,effective_at,authority,document"
+CONFIRMED: Final = "2000-01-01T00:00:00Z,开发环境,开发用名单"
 INHERITED: Final = (
     "PATH",
     "HOME",
@@ -102,6 +104,18 @@ def migrate(packages: Sequence[str]) -> None:
         raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
 
 
+def development_roster(departments: Iterable[tuple[str, str]]) -> str:
+    """Return the initial list for development: in every department one officer, under whom its own system reports.
+
+    It holds from the first instant that an event can name, so that compressed time of any year finds it in force.
+    """
+    rows = [
+        f"{officers_certificate(place, code)},{code}经办人,officer,{place},{code},,{CONFIRMED}"
+        for place, code in departments
+    ]
+    return "\n".join([ROSTER_COLUMNS, *rows, ""])
+
+
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -131,6 +145,7 @@ class Suite:
         self._say = say
         folder.mkdir(parents=True, exist_ok=True)
         self.callers = Callers(folder / "keys")
+        self.roster = folder / "roster.csv"
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
@@ -170,6 +185,7 @@ class Suite:
     def start_services(self) -> None:
         """Start every service at once and wait until all are ready."""
         began = time.monotonic()
+        self.roster.write_text(development_roster(self._departments()))
         for process in self._processes:
             self.children[process.name] = self._child(process)
             self.children[process.name].start()
@@ -218,8 +234,10 @@ class Suite:
 
     def topics(self) -> tuple[Topic, ...]:
         """Every topic of this suite."""
-        pairs = [pair for place in self.jurisdictions for pair in self.city.catalogue.departments_of(place)]
-        return (*TOPICS, *department_topics(pairs))
+        return (*TOPICS, *department_topics(self._departments()))
+
+    def _departments(self) -> list[tuple[JurisdictionCode, DepartmentCode]]:
+        return [pair for place in self.jurisdictions for pair in self.city.catalogue.departments_of(place)]
 
     def departments(self) -> dict[str, list[str]]:
         """Return the departments that have items here, by jurisdiction."""
@@ -264,6 +282,7 @@ class Suite:
             "HTTP_PORT": str(self.ports[process.name]),
             "CATALOGUE_PATH": str(CATALOGUE),
             "IDENTITY_KEY_FILE": str(self.callers.public),
+            "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),

@@ -13,10 +13,13 @@ from local.suite import Suite
 CODE: Final = "2018-210281-47-03-000300"
 APPLICATION: Final = str(derived_id("application", CODE, 1))
 ITEM: Final = "S1-09"
+ROSTER_REQUEST: Final = str(derived_id("roster-request", "admin:asker", "matrix-roster-request"))
 OTHER_USCC: Final = "91210281MA0XYU9874"
 P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+L, A = Role.LEAD, Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
+CHANGE: Final = "/roster/requests/{request_id}"
 
 MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "PUT", PROJECT): {P},
@@ -40,6 +43,11 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
     ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+    ("signing", "GET", "/roster"): {A, S},
+    ("signing", "GET", "/roster/requests"): {A, S},
+    ("signing", "POST", "/roster/requests"): {A},
+    ("signing", "POST", f"{CHANGE}/approval"): {A},
+    ("signing", "POST", f"{CHANGE}/rejection"): {A},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -52,6 +60,17 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
+    "/roster/requests": {
+        "change": "ENTER",
+        "serial": "CA-MATRIX",
+        "holder": "丙",
+        "role": "officer",
+        "jurisdiction": "210281",
+        "department": "RFB",
+        "effective_at": "2100-01-01T00:00:00+08:00",
+        "document": "名单变更单",
+    },
+    f"{CHANGE}/rejection": {"reason": "材料不全"},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -59,6 +78,8 @@ CLAIMS: Final[dict[Role, dict[str, str]]] = {
     W: {"jurisdiction": "210281"},
     F: {"jurisdiction": "210281", "department": "RFB"},
     S: {"jurisdiction": "210281"},
+    L: {"jurisdiction": "210281", "department": "GHJ"},
+    A: {"jurisdiction": "210281"},
 }
 STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
     B: [({"uscc": OTHER_USCC}, {404})],
@@ -68,6 +89,7 @@ STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
         ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
     ],
     S: [({"jurisdiction": "210283"}, {403})],
+    A: [({"jurisdiction": "210283"}, {403}), ({"jurisdiction": "210281-CXD"}, {403})],
 }
 """The same role from elsewhere, and how it is sent away."""
 
@@ -89,9 +111,21 @@ def item_id(suite: Suite, people: People) -> str:
     return next(item["item_id"] for item in told["items"] if item["item_code"] == ITEM)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def request_id(people: People) -> str:
+    """A change of the roster that somebody asked for; the matrix's own administrator is another one."""
+    headers = people.admin("210281", name="asker", key="matrix-roster-request")
+    answer = people.http.post(
+        f"{people.suite.url('signing')}/roster/requests", json=BODIES["/roster/requests"], headers=headers
+    )
+    assert answer.json()["request_id"] == ROSTER_REQUEST, answer.text
+    return ROSTER_REQUEST
+
+
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
+    names["request_id"] = ROSTER_REQUEST
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
         return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})

@@ -106,6 +106,12 @@ class HasConsumer(Protocol):
     consumer: "Consumer | None"
 
 
+class KnowsEnds(Protocol):
+    """Who can tell where partitions end now."""
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long an early record may wait (seconds), and how many dead letters a minute are believed."""
@@ -135,6 +141,7 @@ class Bus:
         self._committed_at = 0.0
         self._turned_at = 0.0
         self._subscriber: HasConsumer | None = None
+        self._ends: KnowsEnds | None = None
         self.assigned = False
         self.fatal = ""
 
@@ -144,9 +151,10 @@ class Bus:
         self._order = {listen.handler: place for place, listen in reversed(list(enumerate(listens)))}
         self._known = {listen.topic.name: listen.known for listen in listens}
 
-    def of(self, subscriber: "HasConsumer") -> None:
-        """Say whose consumer this bus steers."""
+    def of(self, subscriber: "HasConsumer", ends: KnowsEnds | None = None) -> None:
+        """Say whose consumer this bus steers, and whom to ask where topics end, if not it."""
         self._subscriber = subscriber
+        self._ends = ends
 
     @property
     def consumer(self) -> "Consumer | None":
@@ -324,20 +332,26 @@ class Bus:
     async def has_read_to_end(self, topics: Iterable[str], work: Work) -> set[str]:
         """Return those of `topics` of which this unit of work stands at the end as it is now.
 
-        Whatever the broker appended before this call is then applied. Raises NotNow when Kafka does not answer.
+        Whatever the broker appended before this call is then applied, whichever member of the group applied it: the
+        positions of all of them stand in the one database. Raises NotNow when Kafka does not answer.
         """
         consumer = self.consumer
         if consumer is None:
             return set(topics)
-        wanted = set(topics)
-        partitions = [tp for tp in consumer.assignment() if tp.topic in wanted]
+        numbers = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
+        partitions = [TopicPartition(topic, number) for topic, found in numbers.items() for number in found]
         try:
-            ends = await consumer.end_offsets(partitions)
+            ends = await (self._ends or consumer).end_offsets(partitions)
         except KafkaError as trouble:
             raise NotNow(repr(trouble)) from trouble
         stand = await positions.read(work.connection, partitions)
         behind = {tp.topic for tp in partitions if stand[tp] < ends[tp]}
         return {tp.topic for tp in partitions} - behind
+
+    async def waiting(self, lanes: Collection[Lane], work: Work) -> set[Lane]:
+        """Return those of `lanes` in which a record waits because it came early; read to its end is not yet applied."""
+        held = {one.raw.lane for one in work.held if one.why is Why.EARLY}
+        return held.intersection(lanes) | await parking.early(work.connection, lanes)
 
     # Positions --------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,12 @@ _DUE = """
     SELECT topic, key FROM parked WHERE (topic, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
     GROUP BY topic, key HAVING min(next_try_at) <= clock_timestamp() LIMIT 50
 """
+_EARLY = """
+    SELECT topic, key FROM (
+        SELECT DISTINCT ON (topic, key) topic, key, why FROM parked
+        WHERE (topic, key) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY topic, key, id) AS first
+    WHERE why = 'early'
+"""
 
 
 async def put(connection: Connection, held: Sequence[Held]) -> None:
@@ -132,6 +138,13 @@ async def due(connection: Connection, lanes: Iterable[Lane]) -> list[Lane]:
     wanted = list(lanes)
     rows = await connection.fetch(_DUE, [lane[0] for lane in wanted], [lane[1] for lane in wanted])
     return [(row["topic"], row["key"]) for row in rows]
+
+
+async def early(connection: Connection, lanes: Iterable[Lane]) -> set[Lane]:
+    """Return those of `lanes` that wait because their first record came early, not because it broke its handler."""
+    wanted = list(lanes)
+    rows = await connection.fetch(_EARLY, [lane[0] for lane in wanted], [lane[1] for lane in wanted])
+    return {(row["topic"], row["key"]) for row in rows}
 
 
 def _headers_text(headers: Sequence[tuple[str, bytes]]) -> str:

@@ -144,7 +144,9 @@ class Service:
         broker = kafka.make_broker(self.settings)
         topics = [listen.topic.name for listen in self.table]
         subscriber = kafka.subscribe(broker, bus, topics, self.settings, self.health.beat)
-        bus.of(subscriber)
+        ends = kafka.Ends(self.settings)
+        stack.push_async_callback(ends.stop)
+        bus.of(subscriber, ends)
         stream = FastStream(broker, logger=None)
         await stream.start()
         stack.push_async_callback(stream.stop)

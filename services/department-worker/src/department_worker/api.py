@@ -13,6 +13,7 @@ from chassis.database import Database
 from chassis.http import traceparent_of
 from chassis.idempotency import Key
 from chassis.identity import requires
+from chassis.rostered import Roster
 from chassis.wallclock import WallClock
 from contracts.department_worker import LateOpinionRecorded
 from contracts.envelope import Text, derived_id
@@ -73,7 +74,7 @@ class ItemView(BaseModel):
         )
 
 
-def router(database: Database, wallclock: WallClock, city: City, *, sealed: bool = True) -> APIRouter:
+def router(database: Database, wallclock: WallClock, city: City, roster: Roster, *, sealed: bool = True) -> APIRouter:
     """Return the routes."""
     routes = APIRouter()
 
@@ -98,7 +99,9 @@ def router(database: Database, wallclock: WallClock, city: City, *, sealed: bool
             answer = await idempotency.claim(work, key)
             if answer is None:
                 item = _own((await store.load(work, [item_id])).get(item_id), caller)
-                result = _done(item, step, caller, key, wallclock.now(), city, sealed)
+                at = wallclock.now()
+                await roster.hold(work, caller.certificate, at, item.jurisdiction, item.department, item.item_code)
+                result = _done(item, step, caller, key, at, city, sealed)
                 store.say(work, result, "")
                 await store.update(work, [(result.item, _view(result.item, city).due_at)])
                 await store.register(work, [result.document] if result.document else [])

@@ -1,6 +1,7 @@
 """What the department worker alone decides: how messages become acts, and what a decision's document says."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -19,12 +20,13 @@ from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn
 from contracts.envelope import derived_id
 from contracts.intake import ApplicationReceived
 from contracts.parts import Actor
-from contracts.signing import SealCompleted, SealRejected
+from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, Outcome, Submission
 from contracts.timer import ItemAutoRecall
 from procedure.calendar import Calendar
 from procedure.items import Act, Happened, Item, advance
 from procedure.refusals import Refusal
+from procedure.roster import hold_to_roster, may_handle
 
 PLATFORM: Final = Actor(holder="联合审批平台", certificate="platform")
 BY_DEPARTMENT: Final = (
@@ -110,16 +112,22 @@ def act_of(event: ItemSupplemented | ItemWithdrawn) -> Act:
     return Act(ItemStep.WITHDRAW, event.actor, event.withdrawn_at, event.event_id, opinion=event.reason)
 
 
-def reported(report: ItemReport, item: Item, received_at: datetime) -> Act:
+def is_rostered(roster: Sequence[RosterEntry], item: Item, at: datetime) -> bool:
+    """Whether the entries of one holder let it handle `item` at `at` (Art. 18)."""
+    return may_handle(roster, at, item.jurisdiction, item.department, item.item_code)
+
+
+def reported(report: ItemReport, item: Item, received_at: datetime, roster: Sequence[RosterEntry]) -> Act:
     """Return what a department's system reported; it counts from the broker's append time.
 
-    Raises NotADepartmentsStep or NotThisDepartmentsItem.
+    `roster` are the entries of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem or NotOnRoster.
     """
     if report.step not in BY_DEPARTMENT:
         raise NotADepartmentsStep(step=report.step.value)
     ours = (item.department, item.jurisdiction, item.item_code, item.project_code)
     if (report.department, report.jurisdiction, report.item_code, report.project_code) != ours:
         raise NotThisDepartmentsItem
+    hold_to_roster(roster, received_at, item.jurisdiction, item.department, item.item_code)
     return Act(report.step, report.actor, received_at, report.event_id, report.outcome, report.opinion, report.special)
 
 

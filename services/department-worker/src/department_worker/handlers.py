@@ -1,6 +1,6 @@
 """What the department worker does when something happened: load a batch's items, decide act by act, keep, say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +9,8 @@ from chassis import metrics
 from chassis.bus import Bus, Received, hold_back
 from chassis.catalogue import City
 from chassis.database import Work
+from chassis.parking import Lane
+from chassis.rostered import Entries, Roster
 from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department import ItemReport
@@ -43,10 +45,11 @@ class Batch:
 class Handlers:
     """The department worker's handlers over one city."""
 
-    def __init__(self, city: City, bus: Bus, wallclock: WallClock, *, sealed: bool = True) -> None:
+    def __init__(self, city: City, bus: Bus, wallclock: WallClock, roster: Roster, *, sealed: bool = True) -> None:
         self._calendar = city.calendar
         self._bus = bus
         self._wallclock = wallclock
+        self._roster = roster
         self._sealed = sealed
 
     async def on_dispatched(self, events: Sequence[Received[BuilderEvent]], work: Work) -> None:
@@ -87,16 +90,33 @@ class Handlers:
         """A department's own system reports steps; each counts from the broker's append time (Art. 14)."""
         batch = Batch(await store.load(work, {received.event.item_id for received in events}))
         ready = hold_back(events, work, lambda received: received.event.item_id not in batch.items)
+        roster = await self._roster_of(ready, batch, work)
+        if roster is None:
+            hold_back(ready, work, lambda _: True)
+            return
         for received in ready:
             report = received.event
             item = batch.items[report.item_id]
             try:
-                act = domain.reported(report, item, received.appended_at)
+                act = domain.reported(report, item, received.appended_at, roster[report.actor.certificate])
             except Refusal as refusal:
                 self._refuse(item, report, received, refusal, work)
                 continue
             self._apply(item, act, batch, work, received.traceparent)
         await self._keep(batch, work)
+
+    async def _roster_of(
+        self, reports: Sequence[Received[ItemReport]], batch: Batch, work: Work
+    ) -> Mapping[str, Entries] | None:
+        """Return what the roster says of who acted; None while it must not be judged by (Art. 18)."""
+
+        def lets_all_act(roster: Mapping[str, Entries]) -> bool:
+            return all(
+                domain.is_rostered(roster[r.event.actor.certificate], batch.items[r.event.item_id], r.appended_at)
+                for r in reports
+            )
+
+        return await self._roster.judging(work, {r.event.actor.certificate for r in reports}, lets_all_act)
 
     def _refuse(
         self, item: Item, report: ItemReport, received: Received[ItemReport], refusal: Refusal, work: Work
@@ -118,13 +138,19 @@ class Handlers:
         await self._keep(batch, work)
 
     async def on_clocks(self, events: Sequence[Received[Event]], work: Work) -> None:
-        """The timer calls items back; only what the reports topic, read past the due instant, leaves undecided goes."""
+        """The timer calls items back; only what the reports topic, applied past the due instant, leaves undecided goes.
+
+        A report that waits for its time, or for the roster, may be a decision that came in time: the recall waits too.
+        """
         recalls = [Received(r.event, r.raw, r.appended_at) for r in events if isinstance(r.event, ItemAutoRecall)]
         if not recalls:
             return
         reports = {self._reports_of(received.event) for received in recalls}
         read = await self._bus.has_read_to_end(reports, work)
-        ready = hold_back(recalls, work, lambda received: self._reports_of(received.event) not in read)
+        waiting = await self._bus.waiting({self._lane_of(received.event) for received in recalls}, work)
+        ready = hold_back(
+            recalls, work, lambda r: self._reports_of(r.event) not in read or self._lane_of(r.event) in waiting
+        )
         batch = Batch(await store.load(work, {received.event.item_id for received in ready}))
         for received in ready:
             item = batch.items.get(received.event.item_id)
@@ -135,6 +161,9 @@ class Handlers:
 
     def _reports_of(self, event: ItemAutoRecall) -> str:
         return topics.department_reports(event.jurisdiction, event.department).name
+
+    def _lane_of(self, event: ItemAutoRecall) -> Lane:
+        return self._reports_of(event), event.key
 
     def _propose(self, item: Item, act: Act, batch: Batch, work: Work, traceparent: str) -> None:
         """Recall an item unless it was decided, paused or ended in time: then the proposal is void."""

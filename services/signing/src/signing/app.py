@@ -3,15 +3,20 @@
 import asyncio
 
 from chassis.bus import Listen
+from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-from signing.handlers import Handlers
+from signing import api, initial
+from signing.handlers import Handlers, InitialList
 from signing.settings import Settings
 from signing.token import TokenDoor
 
 
 def create(settings: Settings) -> Service:
-    """Return signing, ready to run."""
+    """Return signing, ready to run. Raises RosterFileInvalid for an initial list with defects."""
+    catalogues = list(load(settings.catalogue_path).catalogues.values())
+    seed = settings.roster_seed_file
+    listed = [] if seed is None else initial.entries_of(seed.name, seed.read_text("utf-8-sig"), catalogues)
     service = Service("Lianshen signing", settings)
     token = TokenDoor(
         settings.pkcs11_module,
@@ -26,6 +31,10 @@ def create(settings: Settings) -> Service:
         return await asyncio.get_running_loop().run_in_executor(token.executor, token.is_open)
 
     service.listens(Listen(topics.SEAL_REQUESTS, Handlers(token, service.wallclock).on_seal_requests))
-    service.speaks(topics.SEALS)
+    service.speaks(topics.SEALS, topics.IDENTITY)
+    service.serves(api.router(service.database, service.wallclock, catalogues))
+    first = InitialList(service.database, service.wallclock, listed)
+    service.beside(first.enter)
     service.health.check("token", token_is_open)
+    service.health.check("roster", first.is_said)
     return service

@@ -1,15 +1,28 @@
-"""What signing does when seals are asked for: sign each registered digest once, inside the token, and say so."""
+"""What signing does unasked by anybody over HTTP: it seals each registered digest once, inside the token, and says so;
+and at start it enters the initial list of responsible persons.
+"""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
 
 from chassis.bus import NotNow, Received
-from chassis.database import Work
+from chassis.database import TRANSIENT, Database, Work
 from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import SealRequested
+from contracts.envelope import derived_id
 from signing import domain, store
+from signing.domain import CertificateOfAnother, Entry
 from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
+
+RETRY_SECONDS: Final = 0.5
+
+log = structlog.get_logger()
 
 
 class Handlers:
@@ -42,3 +55,49 @@ class Handlers:
             return await loop.run_in_executor(self._token.executor, self._token.sign, digests)
         except TokenUnavailable as trouble:
             raise NotNow(repr(trouble)) from trouble
+
+
+class InitialList:
+    """The list that the roster begins with: each of its entries is entered and said once, at whichever start (Art. 18).
+
+    Signing is ready when all of it stands on the bus: whoever is on the list may act from then on.
+    """
+
+    def __init__(self, database: Database, wallclock: WallClock, entries: Sequence[Entry]) -> None:
+        self._database = database
+        self._wallclock = wallclock
+        self._entries = entries
+        self._entered = not entries
+        self._said = False
+
+    async def enter(self) -> None:
+        """Enter what is not yet there. Raises CertificateOfAnother for a serial in somebody else's name."""
+        while not self._entered:
+            try:
+                await self._enter()
+                self._entered = True
+            except TRANSIENT as trouble:
+                log.warning("roster.waits", trouble=repr(trouble), seconds=RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _enter(self) -> None:
+        async with self._database.work() as work:
+            given = {one.what.serial: one.what.holder for one in self._entries}
+            for serial, holder in (await store.hold(work, given)).items():
+                if holder != given[serial]:
+                    raise CertificateOfAnother(holder=holder)
+            new: defaultdict[str, list[UUID]] = defaultdict(list)
+            for serial, entry_id in await store.enter_new(work, self._entries):
+                new[serial].append(entry_id)
+            now = self._wallclock.now()
+            for serial, entries in (await store.entries(work, new)).items():
+                cause = derived_id("roster-list", *sorted(new[serial]))
+                work.say(topics.IDENTITY, domain.listed(serial, given[serial], entries, cause, now))
+        log.info("roster.entered", entries=sum(map(len, new.values())), of=len(self._entries))
+
+    async def is_said(self) -> bool:
+        """Whether the list stands on the bus; asked by readiness, and true for good once it is."""
+        if self._entered and not self._said:
+            async with self._database.reading() as connection:
+                self._said = await store.has_said_all(connection)
+        return self._said

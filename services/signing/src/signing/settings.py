@@ -1,4 +1,4 @@
-"""Signing's settings: the token and how it is opened."""
+"""Signing's settings: the token and how it is opened, and the list that the roster begins with."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,3 +16,6 @@ class Settings(settings.Settings):
     pkcs11_token_serial: Annotated[str, Field(description="Serial of the token; empty: any with the label")] = ""
     pkcs11_pin_file: Annotated[Path, Field(description="File with the PIN, mode 0400")]
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
+    roster_seed_file: Annotated[
+        Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
+    ] = None

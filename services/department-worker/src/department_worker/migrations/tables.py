@@ -7,7 +7,7 @@ from sqlmodel import Field, Index, text
 
 from chassis.alembic.described import instant, tables_of_a_service
 
-Base = tables_of_a_service(http_writes=True)
+Base = tables_of_a_service(http_writes=True, rostered=True)
 
 
 class WindowReceipt(Base, table=True):

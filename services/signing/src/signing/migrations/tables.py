@@ -7,7 +7,7 @@ from sqlmodel import Field, Index
 
 from chassis.alembic.described import instant, tables_of_a_service
 
-Base = tables_of_a_service()
+Base = tables_of_a_service(http_writes=True)
 
 
 class Seal(Base, table=True):
@@ -21,3 +21,62 @@ class Seal(Base, table=True):
     signature: str
     certificate: str
     signed_at: datetime = instant()
+
+
+class RosterHolder(Base, table=True):
+    __tablename__ = "roster_holders"
+    serial: str = Field(primary_key=True)
+    holder: str
+
+
+class RosterEntry(Base, table=True):
+    __tablename__ = "roster_entries"
+    __table_args__ = (
+        Index("roster_entries_serial", "serial"),
+        Index("roster_entries_place", "jurisdiction", "department"),
+    )
+    entry_id: UUID = Field(primary_key=True)
+    serial: str
+    role: str
+    jurisdiction: str
+    department: str | None
+    items: str
+    effective_at: datetime = instant()
+    until: datetime | None = instant()
+    requested_by: str
+    approved_by: str
+    document: str
+
+
+class RosterRequest(Base, table=True):
+    __tablename__ = "roster_requests"
+    __table_args__ = (Index("roster_requests_place", "jurisdiction", "requested_at"),)
+    request_id: UUID = Field(primary_key=True)
+    change: str
+    serial: str
+    holder: str
+    role: str
+    jurisdiction: str
+    department: str | None
+    items: str
+    effective_at: datetime = instant()
+    document: str
+    asker: str
+    asker_certificate: str
+    requested_at: datetime = instant()
+    stand: str
+    decider: str | None
+    decider_certificate: str | None
+    decided_at: datetime | None = instant()
+    reason: str
+
+
+class RosterAttempt(Base, table=True):
+    __tablename__ = "roster_attempts"
+    __table_args__ = (Index("roster_attempts_request", "request_id"),)
+    attempt_id: UUID = Field(primary_key=True)
+    request_id: UUID
+    holder: str
+    certificate: str
+    attempted: str
+    attempted_at: datetime = instant()

@@ -1,0 +1,13 @@
+"""The roster as this service knows it (Art. 18)."""
+
+from alembic import op
+
+from chassis.rostered import DDL
+from chassis.tables import create
+
+revision = "0002r"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    create(op, DDL)
