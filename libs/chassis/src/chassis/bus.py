@@ -324,13 +324,14 @@ class Bus:
     async def has_read_to_end(self, topics: Iterable[str], work: Work) -> set[str]:
         """Return those of `topics` of which this unit of work stands at the end as it is now.
 
-        Whatever the broker appended before this call is then applied. Raises NotNow when Kafka does not answer.
+        Whatever the broker appended before this call is then applied, by whichever process of this service: positions
+        stand in its database. Raises NotNow when Kafka does not answer.
         """
         consumer = self.consumer
         if consumer is None:
             return set(topics)
-        wanted = set(topics)
-        partitions = [tp for tp in consumer.assignment() if tp.topic in wanted]
+        numbers = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
+        partitions = [TopicPartition(topic, number) for topic, found in numbers.items() for number in found]
         try:
             ends = await consumer.end_offsets(partitions)
         except KafkaError as trouble:
