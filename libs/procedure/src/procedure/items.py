@@ -177,6 +177,7 @@ class Item(NamedTuple):
     more_corrections: int = 0
     deferred: tuple[DeferredMaterial, ...] = ()
     missing_results: tuple[ItemCode, ...] = ()
+    received_at: datetime | None = None
 
     @property
     def policies(self) -> Policies:
@@ -288,6 +289,14 @@ def expires(item: Item, calendar: Calendar) -> Due | None:
     return None if item.clock is None else clocks.due(item.clock, calendar, item.jurisdiction, item.policies)
 
 
+def accepts_by(item: Item, calendar: Calendar) -> Due | None:
+    """Return when the time for acceptance runs out (行政许可法 Art. 32, R21); None while nobody waits for it."""
+    if item.state is not S.RECEIVED or item.received_at is None:
+        return None
+    waiting = Clock(item.policies.acceptance_days, item.received_at)
+    return clocks.due(waiting, calendar, item.jurisdiction, item.policies)
+
+
 def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) -> tuple[Item, tuple[Happened, ...]]:
     """Return the item after `act`, and what happened. Raises Refusal when the law says no; nothing has changed then.
 
@@ -377,7 +386,7 @@ def _receive(item: Item, act: Act, target: ItemState, setting: _Setting) -> tupl
     after, event = _step(
         item, act, target, said.ItemReceived, applied_at=item.applied_at, builder=item.builder, **_limit(item)
     )
-    return after, (event,)
+    return after._replace(received_at=act.at), (event,)
 
 
 def _limit(item: Item) -> dict[str, Any]:
@@ -420,7 +429,9 @@ def _start_correction(item: Item, act: Act, target: ItemState, setting: _Setting
 def _supplement(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     early = item.state is S.CORRECTION_PRE
     after, event = _step(item, act, target, said.CorrectionEnded, before_acceptance=early)
-    return (after if early else _resumed(item, after, PauseReason.CORRECTION, act)), (event,)
+    if early:
+        return after._replace(received_at=act.at), (event,)
+    return _resumed(item, after, PauseReason.CORRECTION, act), (event,)
 
 
 def _start_special(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
