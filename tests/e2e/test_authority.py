@@ -15,6 +15,7 @@ APPLICATION: Final = str(derived_id("application", CODE, 1))
 ITEM: Final = "S1-09"
 OTHER_USCC: Final = "91210281MA0XYU9874"
 P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+A: Final = Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 
@@ -40,6 +41,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
     ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+    ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -52,6 +54,7 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
+    f"{ITEM_OF}/limit": {"limit_days": 9, "opinion": "案情复杂"},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -59,6 +62,7 @@ CLAIMS: Final[dict[Role, dict[str, str]]] = {
     W: {"jurisdiction": "210281"},
     F: {"jurisdiction": "210281", "department": "RFB"},
     S: {"jurisdiction": "210281"},
+    A: {"jurisdiction": "210200"},
 }
 STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
     B: [({"uscc": OTHER_USCC}, {404})],
@@ -68,6 +72,7 @@ STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
         ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
     ],
     S: [({"jurisdiction": "210283"}, {403})],
+    A: [({"jurisdiction": "210283"}, {403})],
 }
 """The same role from elsewhere, and how it is sent away."""
 
