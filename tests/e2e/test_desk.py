@@ -479,9 +479,9 @@ def test_special_handling_allows_one_correction_more(suite: Suite) -> None:
     assert case.item("S1-09")["paused_by"] == ["CORRECTION"] and case.item("S1-09")["light"] == "GREY"
 
 
-def _progress(case: Case, code: str) -> str:
+def _progress(case: Case, code: str) -> str | None:
     told = case.people.progress(str(case.application_id))
-    return next(one["state"] for one in told["items"] if one["item_code"] == code)
+    return next((one["state"] for one in told["items"] if one["item_code"] == code), None)
 
 
 def given(case: Case, code: str, attempt: int, **more: Any) -> ItemDispatched:
