@@ -117,7 +117,8 @@ class Room:
     def _log(self, record: Any) -> None:
         self.queries.append(record.query)
 
-    def _received(self, topic: Topic, event: Event, at: datetime) -> Received[Any]:
+    def received(self, topic: Topic, event: Event, at: datetime = MONDAY) -> Received[Any]:
+        """Return an event as it comes from its topic, appended at `at`."""
         self._offset += 1
         message = encode(event, topic.name, "test")
         headers = [(name, value.encode()) for name, value in message.headers]
@@ -126,7 +127,7 @@ class Room:
 
     async def give(self, *events: Any, at: datetime = MONDAY) -> list[Event]:
         """What the dispatcher says to the department arrives."""
-        received = [self._received(department_items(one.jurisdiction, one.department), one, at) for one in events]
+        received = [self.received(department_items(one.jurisdiction, one.department), one, at) for one in events]
         return await self._apply(self.handlers.on_dispatched, received)
 
     async def tell(self, *reports: ItemReport, at: datetime = MONDAY) -> list[Event]:
@@ -135,9 +136,7 @@ class Room:
 
     async def tell_each(self, *reports: tuple[ItemReport, datetime]) -> list[Event]:
         """Reports arrive together, each with the instant at which the broker appended it."""
-        received = [
-            self._received(department_reports(one.jurisdiction, one.department), one, at) for one, at in reports
-        ]
+        received = [self.received(department_reports(one.jurisdiction, one.department), one, at) for one, at in reports]
         return await self._apply(self.handlers.on_reports, received)
 
     async def step(self, item: ItemDispatched, *steps: ItemStep, at: datetime = MONDAY, **more: Any) -> list[Event]:
@@ -145,17 +144,26 @@ class Room:
         return await self.tell(*(report(item, step, repeat=self._offset, **more) for step in steps), at=at)
 
     async def supervise(self, *events: Event, at: datetime = MONDAY) -> list[Event]:
-        received = [self._received(topics.SUPERVISION, one, at) for one in events]
+        received = [self.received(topics.SUPERVISION, one, at) for one in events]
         return await self._apply(self.handlers.on_supervision, received)
 
     async def strike(self, *events: Event, at: datetime) -> list[Event]:
         """The timer says something."""
-        return await self._apply(self.handlers.on_clocks, [self._received(topics.CLOCKS, one, at) for one in events])
+        return await self._apply(self.handlers.on_clocks, [self.received(topics.CLOCKS, one, at) for one in events])
 
     async def amend(self, *events: Event) -> list[Event]:
         """The calendar is amended."""
-        received = [self._received(topics.CALENDAR, one, MONDAY) for one in events]
+        received = [self.received(topics.CALENDAR, one, MONDAY) for one in events]
         return await self._apply(self.handlers.on_calendar, received)
+
+    async def together(self, *turns: tuple[Callable[..., Awaitable[None]], Topic, Event, datetime]) -> list[Event]:
+        """Several things arrive in one unit of work, each for its handler, in this order."""
+
+        async def apply(received: Sequence[Received[Any]], work: Work) -> None:
+            for (handler, *_), one in zip(turns, received, strict=True):
+                await handler([one], work)
+
+        return await self._apply(apply, [self.received(topic, event, at) for _, topic, event, at in turns])
 
     async def item(self, item: ItemDispatched) -> Item:
         async with self.database.reading() as connection:

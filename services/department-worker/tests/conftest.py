@@ -34,7 +34,7 @@ async def sealing_room(worker_url: str) -> AsyncGenerator[Room, None]:
 
 
 async def _room(url: str, *, sealed: bool) -> AsyncGenerator[Room, None]:
-    database = Database(url, "department-worker", 2)
+    database = Database(url, "department-worker", 3)
     database.outbox = Net()
     await database.open()
     tables = "items, dossiers, first_recorders, urges, special_handlings, documents, calendar_amendments, outbox"

@@ -1,5 +1,7 @@
 """What a department's desk makes of what it is given, told and granted; on a real database, time set by hand."""
 
+import asyncio
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -95,6 +97,24 @@ async def test_of_two_acceptances_in_one_batch_the_earlier_records(room: Room) -
     await room.give(second, first)
     later = (report(first, T.ACCEPT), MONDAY + timedelta(seconds=1))
     assert only(MaterialsRecorded, await room.tell_each(later, (report(second, T.ACCEPT), MONDAY))).department == "RFB"
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_of_two_processes_that_accept_at_once_one_records_or_if_it_dies_the_other(room: Room, dies: bool) -> None:
+    first, second = dispatched(), dispatched("S1-09", department="RFB")
+    await room.give(first, second)
+    beside = Room(room.database, sealed=False)
+    with contextlib.suppress(ConnectionAbortedError):
+        async with room.database.work() as work:
+            reports = topics.department_reports(PLACE, first.department)
+            await room.handlers.on_reports([room.received(reports, report(first, T.ACCEPT))], work)
+            waits = asyncio.create_task(beside.step(second, T.ACCEPT))
+            async with asyncio.timeout(10):
+                while not await room.ask(lambda c: c.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    await asyncio.sleep(0.01)
+            if dies:
+                raise ConnectionAbortedError
+    assert ("MaterialsRecorded" in names(await waits)) is dies
 
 
 async def test_another_project_has_first_recorders_of_its_own(room: Room) -> None:
@@ -577,6 +597,34 @@ async def test_the_calendar_is_asked_once_in_a_unit_of_work(room: Room) -> None:
     await room.give(item)
     await room.step(item, T.ACCEPT, T.REVIEW, T.APPROVE)
     assert sum("calendar_amendments" in query for query in room.queries) == 1
+
+
+async def test_an_amendment_holds_for_what_comes_after_it_in_the_same_unit_of_work(room: Room) -> None:
+    item, reports = dispatched(), topics.department_reports(PLACE, DepartmentCode("WWJ"))
+    await room.give(item)
+    accept, review = report(item, T.ACCEPT), report(item, T.REVIEW)
+    said = await room.together(
+        (room.handlers.on_reports, reports, accept, MONDAY),
+        (room.handlers.on_calendar, topics.CALENDAR, day_off(TYPHOON, 1, MONDAY), MONDAY),
+        (room.handlers.on_reports, reports, review, LATER_DUE),
+    )
+    assert names(said) == ["ItemAccepted", "MaterialsRecorded", "ItemReviewed"]
+
+
+async def test_as_long_as_the_due_instant_may_still_move_everything_is_in_time(room: Room) -> None:
+    last = max(DALIAN.calendar.released)
+    at = datetime(last, 12, 24, 1, tzinfo=UTC)
+    provisional, sure = (
+        dispatched(limit_days=3),
+        dispatched("S1-09", settings={"fire_on_provisional": True}, limit_days=3),
+    )
+    for item in (provisional, sure):
+        await room.give(item, at=at)
+        await room.step(item, T.ACCEPT, at=at)
+    told = domain.progress_of(await room.item(provisional), DALIAN.calendar, at + timedelta(days=30))
+    assert told.provisional and told.light is not Light.RED
+    assert names(await room.step(provisional, T.REVIEW, at=at + timedelta(days=30))) == ["ItemReviewed"]
+    assert names(await room.step(sure, T.REVIEW, at=at + timedelta(days=30))) == ["LateOpinionRecorded"]
 
 
 async def test_an_extension_beyond_the_calendar_is_refused(room: Room) -> None:

@@ -297,6 +297,14 @@ def accepts_by(item: Item, calendar: Calendar) -> Due | None:
     return clocks.due(waiting, calendar, item.jurisdiction, item.policies)
 
 
+def is_late(item: Item, at: datetime, due: Due | None) -> bool:
+    """Whether what was received at `at` came after the due instant (R6); as long as that may still move, everything is
+    in time (R5)."""
+    if due is None or (due.provisional and not item.policies.fire_on_provisional):
+        return False
+    return clocks.is_late(at, due)
+
+
 def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) -> tuple[Item, tuple[Happened, ...]]:
     """Return the item after `act`, and what happened. Raises Refusal when the law says no; nothing has changed then.
 
@@ -305,8 +313,7 @@ def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) ->
     """
     target = _target(item, act)
     due = expires(item, calendar)
-    if act.step not in BY_THE_PLATFORM and clocks.is_late(act.at, due):
-        assert due is not None
+    if due is not None and act.step not in BY_THE_PLATFORM and is_late(item, act.at, due):
         return item, (_late(item, act, due),)
     _hold_to_form(item, act)
     return _STEPS[act.step](item, act, target, _Setting(calendar, item.policies, due, sealed))

@@ -214,7 +214,7 @@ def acceptance_by_silence(item: Item, act: Act, calendar: Calendar) -> Act | Non
     if item.state is not ItemState.RECEIVED or item.policies.acceptance_expiry != "deem_accepted":
         return None
     due = None if act.step is ItemStep.DEEM_ACCEPTED else law.accepts_by(item, calendar)
-    if due is None or not clocks.is_late(act.at, due) or (due.provisional and not item.policies.fire_on_provisional):
+    if due is None or not law.is_late(item, act.at, due):
         return None
     return Act(ItemStep.DEEM_ACCEPTED, PLATFORM, due.at, act.causation_id)
 
@@ -469,7 +469,7 @@ def progress_of(item: Item, calendar: Calendar, at: datetime) -> Progress:
         used_days=used,
         remaining_days=clock.total_days - used,
         paused_by=tuple(sorted({reason for reason, _ in clock.reasons})) if clock.ended_at is None else (),
-        light=_light(item, clock, clock.total_days - used, overdue=clocks.is_late(at, due)),
+        light=_light(item, clock, clock.total_days - used, overdue=law.is_late(item, at, due)),
     )
 
 
