@@ -37,7 +37,8 @@ async def _room(url: str, *, sealed: bool) -> AsyncGenerator[Room, None]:
     database = Database(url, "department-worker", 3)
     database.outbox = Net()
     await database.open()
-    tables = "items, dossiers, first_recorders, urges, special_handlings, documents, calendar_amendments, outbox"
+    names = await database.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = ", ".join(row["tablename"] for row in names if row["tablename"] != "alembic_version")
     await database.pool.execute(f"TRUNCATE {tables}")
     yield Room(database, sealed=sealed)
     await database.close()

@@ -7,7 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka import TopicPartition
 
+from chassis.bus import Bus
+from chassis.wallclock import RealClock
 from contracts import topics
 from contracts.codes import CITY, DepartmentCode, ItemCode, JurisdictionCode
 from contracts.department_worker import (
@@ -279,6 +282,15 @@ async def test_what_was_done_too_late_finds_the_item_accepted_by_silence_whateve
     assert said[1].code == "STEP_OUT_OF_ORDER"  # pyright: ignore[reportAttributeAccessIssue]
 
 
+async def test_a_supplement_that_nobody_asked_for_finds_the_item_accepted_by_silence_and_is_refused(room: Room) -> None:
+    item, later = dispatched(settings=DEEMS), DUE + timedelta(seconds=1)
+    await room.give(item)
+    unasked = supplement(item, material("M09")).model_copy(update={"submitted_at": later})
+    assert names(await room.give(unasked, at=later)) == ["ItemAccepted", "ItemActRefused"]
+    dossier = await room.ask(lambda c: store.dossier(c, item.item_id))
+    assert [one.code for one in dossier.materials] == ["M07", "M08"]
+
+
 async def test_a_correction_in_time_begins_another_time_for_acceptance(room: Room) -> None:
     item = dispatched(settings=DEEMS)
     await room.give(item)
@@ -287,6 +299,31 @@ async def test_a_correction_in_time_begins_another_time_for_acceptance(room: Roo
     await room.give(supplement(item).model_copy(update={"submitted_at": later}), at=later)
     assert await room.strike(overdue(item, DUE), at=later + timedelta(minutes=1)) == []
     assert (await room.item(item)).state is ItemState.RECEIVED
+
+
+class Elsewhere:
+    """A consumer whose topics are all read by another process of the service; each partition ends at 5."""
+
+    def __init__(self) -> None:
+        self.consumer = self
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0, 1} if topic == topics.CALENDAR.name else None
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 5)
+
+
+async def test_what_another_process_of_the_service_has_read_is_read(room: Room) -> None:
+    bus = Bus(room.database, RealClock())
+    bus.of(Elsewhere())  # pyright: ignore[reportArgumentType]
+    asked, moves = [topics.CALENDAR.name, "unheard-of"], "UPDATE positions SET next_offset = $2 WHERE partition = $1"
+    await room.database.pool.execute("TRUNCATE positions")
+    for moved, read in (((0, 5), set()), ((1, 4), set()), ((1, 5), {topics.CALENDAR.name})):
+        async with room.database.work() as work:
+            await bus.has_read_to_end(asked, work)
+            await work.execute(moves, *moved)
+            assert await bus.has_read_to_end(asked, work) == read
 
 
 @pytest.mark.parametrize("unread", ["reports", "supervision", "calendar"])

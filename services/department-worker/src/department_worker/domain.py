@@ -164,6 +164,11 @@ def act_of(event: ItemSupplemented | ItemWithdrawn) -> Act:
     return Act(ItemStep.WITHDRAW, event.actor, event.withdrawn_at, event.event_id, opinion=event.reason)
 
 
+def is_answered(before: Item, after: Item) -> bool:
+    """Whether a supplement answered a correction (Art. 13); one that nobody asked for changes no dossier."""
+    return before.state in (ItemState.CORRECTION, ItemState.CORRECTION_PRE) and after.version > before.version
+
+
 def hold_to_department(step: ItemStep) -> None:
     """Hold an act to the steps that are a department's own. Raises NotADepartmentsStep."""
     if step not in BY_DEPARTMENT:

@@ -87,9 +87,8 @@ class Handlers:
         self, item: Item, event: ItemSupplemented | ItemWithdrawn, batch: Batch, work: Work, traceparent: str
     ) -> bool:
         """Do what the builder did; a supplement that is refused leaves the dossier as it was."""
-        version = item.version
         told = await self._apply(item, domain.act_of(event), batch, work, traceparent)
-        if isinstance(event, ItemSupplemented) and batch.items[item.item_id].version > version:
+        if isinstance(event, ItemSupplemented) and domain.is_answered(item, batch.items[item.item_id]):
             batch.add_materials(item.item_id, event.materials)
         return told
 
