@@ -9,7 +9,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -35,6 +35,8 @@ def report(
     outcome: Outcome | None = None,
     opinion: str = "",
     special: Special | None = None,
+    document_dated_on: date | None = None,
+    approved_by: str | None = None,
     repeat: int = 0,
 ) -> ItemReport:
     """Return a report of one step of `item` by the department's officer."""
@@ -52,6 +54,8 @@ def report(
         outcome=outcome,
         opinion=opinion,
         special=special,
+        document_dated_on=document_dated_on,
+        approved_by=approved_by,
     )
 
 

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from contracts import topics
 from local.suite import Suite
 
 Record = dict[str, Any]
+NO_STEPS: Final = ("ItemActRefused", "LateOpinionRecorded", "MaterialsRecorded")
+"""What is said of items without being a step of them: it has no version of its own."""
 
 
 def read_topics(suite: Suite) -> list[Record]:
@@ -91,7 +93,7 @@ def _broken_order(records: list[Record]) -> Iterable[str]:
     steps: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for record in records:
         event = record["event"]
-        if record["topic"] == topics.ITEMS.name and record["type"] not in ("ItemActRefused", "LateOpinionRecorded"):
+        if record["topic"] == topics.ITEMS.name and record["type"] not in NO_STEPS:
             steps["item", event["item_id"]].append(event["version"])
         if record["topic"] == topics.CLOCKS.name and not record["type"].startswith(("ItemO", "ItemA", "StageO")):
             steps["clock", event["clock_id"]].append(event["generation"])

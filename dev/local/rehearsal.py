@@ -89,7 +89,7 @@ class Reader:
         return set(self.position)
 
     def partitions_for_topic(self, topic: str) -> set[int]:
-        return {0}
+        return {0} if TopicPartition(topic, 0) in self.position else set()
 
     async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)
@@ -243,6 +243,11 @@ class Rehearsal:
         """Append what departments' own systems report."""
         for one in reports:
             self.broker.append(encode(one, department_reports(one.jurisdiction, one.department).name, "department"))
+
+    def say(self, topic: Topic, *events: Event) -> None:
+        """Append what somebody says who has no part here: a calendar amended, a roster, a handling granted."""
+        for event in events:
+            self.broker.append(encode(event, topic.name, topic.speaker))
 
     async def settle(self, turn: Callable[[str], Awaitable[int]] | None = None) -> None:
         """Let everybody read and speak until nobody has anything left."""

@@ -4,18 +4,22 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import orjson
 import pytest
 
+from contracts import topics
+from contracts.codes import CITY, JurisdictionCode, Sha256
 from contracts.department import ItemReport
 from contracts.dispatcher import ItemDispatched, ItemSupplemented
-from contracts.envelope import Event
-from contracts.parts import Special
-from contracts.terms import ItemStep, Outcome, ProcessType, SpecialKind, Stage
+from contracts.envelope import Event, derived_id
+from contracts.parts import Actor, DayOrdered, Special
+from contracts.supervision import SpecialHandlingGranted
+from contracts.terms import DueCause, ItemStep, Outcome, ProcessType, SpecialEffect, SpecialKind, Stage
+from contracts.timer import CalendarAmended
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import ROUTINE, report, routine
 from local.postgres import Postgres, create_databases
@@ -36,6 +40,8 @@ CORRECTED, RETURNED, SILENT, REFUSED, WITHDRAWN, SPECIAL, BY_HAND = (
     "S1-06",
     "S1-02",
 )
+ENTERED: Final = "S1-05"
+LEAD: Final = Actor(holder="牵头部门", certificate="CA-LEAD")
 ACCEPTED: Final = (ItemStep.ACCEPT,)
 Story = dict[str, list[tuple[str, Any]]]
 Told = tuple[Story, Story, Counter[str]]
@@ -46,19 +52,19 @@ class Departments:
     """Answers at once: every turn the law knows, one item each."""
 
     def __init__(self) -> None:
-        self._items: dict[str, ItemDispatched] = {}
+        self.items: dict[str, ItemDispatched] = {}
         self.waiting: list[ItemReport] | None = []
         """What is reported once the window has received the originals."""
 
     def __call__(self, event: Event) -> Sequence[ItemReport]:
         if isinstance(event, ItemDispatched):
-            self._items[event.item_code] = event
+            self.items[event.item_code] = event
             if self.waiting is None:
                 return self._opening(event)
             self.waiting.extend(self._opening(event))
             return []
         if isinstance(event, ItemSupplemented):
-            return [one for one in routine(self._items[event.item_code]) if one.step is not ItemStep.ACCEPT]
+            return [one for one in routine(self.items[event.item_code]) if one.step is not ItemStep.ACCEPT]
         return []
 
     def received(self) -> list[ItemReport]:
@@ -68,7 +74,7 @@ class Departments:
 
     def _opening(self, item: ItemDispatched) -> Sequence[ItemReport]:
         accepted = report(item, ItemStep.ACCEPT)
-        if item.item_code in (SILENT, WITHDRAWN):
+        if item.item_code in (SILENT, WITHDRAWN, ENTERED):
             return [accepted]
         if item.item_code == BY_HAND:
             return []
@@ -140,6 +146,7 @@ class Teller:
         await self._settle()
         await self._turns(application, materials)
         await self._by_hand(application)
+        await self._ordered()
         await self._silence(application)
         return self._story()
 
@@ -165,8 +172,19 @@ class Teller:
             body = {"step": step.value, **granted}
             await self._write("department-worker", f"step-{step.value}", "POST", f"{path}/steps", officer, body)
             await self._settle()
+            if step is ItemStep.ACCEPT:
+                longer = {"limit_days": 12, "opinion": "案情复杂"}
+                await self._write("department-worker", "limit", "POST", f"{path}/limit", self._admin(), longer)
+                await self._settle()
         path = f"{application}/items/{BY_HAND}/issues"
         await self._write("intake", "issue", "POST", path, self._window(), {"recipient": "王工"})
+
+    async def _ordered(self) -> None:
+        """The calendar is amended where nobody of the story is, and a decision is entered after an outage."""
+        self._r.say(topics.CALENDAR, _typhoon(self._r.clock.at))
+        await self._settle()
+        self._r.say(topics.SUPERVISION, _entry(self._departments.items[ENTERED], self._r.clock.at))
+        await self._settle()
 
     async def _silence(self, application: str) -> None:
         progress = (await self._get("intake", application, self._builder())).json()
@@ -237,6 +255,9 @@ class Teller:
     def _supervisor(self) -> dict[str, str]:
         return self._header("supervisor", jurisdiction="210200")
 
+    def _admin(self) -> dict[str, str]:
+        return self._header("admin", jurisdiction="210200")
+
     def _project(self) -> dict[str, Any]:
         return {"name": "示例项目", "process_type": TYPE.value, "jurisdiction": "210281", "builder": BUILDER}
 
@@ -253,6 +274,50 @@ class Teller:
         }
 
 
+def _typhoon(at: datetime) -> CalendarAmended:
+    made = derived_id("typhoon")
+    return CalendarAmended(
+        event_id=made,
+        causation_id=made,
+        occurred_at=at,
+        authority=JurisdictionCode(CITY),
+        sequence=1,
+        calendar_version="2026+1",
+        cause=DueCause.OVERLAY,
+        released_year=None,
+        jurisdiction=JurisdictionCode("210224"),
+        days=(DayOrdered(day=date(2026, 3, 4), works=False, name="台风"),),
+        document="长政办〔2026〕1号",
+        ordered_at=at,
+        affected=0,
+        actor=LEAD,
+    )
+
+
+def _entry(item: ItemDispatched, at: datetime) -> SpecialHandlingGranted:
+    made = derived_id("entry", item.item_id)
+    return SpecialHandlingGranted(
+        event_id=made,
+        causation_id=made,
+        occurred_at=at,
+        project_code=item.project_code,
+        application_id=item.application_id,
+        stage=item.stage,
+        handling_id=made,
+        effect=SpecialEffect.ENTER_DECISION,
+        jurisdiction=item.jurisdiction,
+        department=item.department,
+        item_code=item.item_code,
+        item_id=item.item_id,
+        reason="系统故障期间作出",
+        evidence=Sha256("0" * 64),
+        evidence_name="说明.pdf",
+        actor=LEAD,
+        outcome=Outcome.GRANTED,
+        decided_on=at.date(),
+    )
+
+
 def _fact(value: bytes) -> tuple[str, Any]:
     event = orjson.loads(value)
     event.pop("signature", None)
@@ -267,6 +332,7 @@ def test_the_story_is_whole(told: Told) -> None:
     concluded = [event for event in kinds.values() if "result" in event and "concluded_at" in event]
     assert [event["result"] for event in concluded] == ["PARTLY_REFUSED"]
     assert len([event for event in kinds.values() if "detected_at" in event]) == 1
+    assert [event["item_code"] for event in kinds.values() if event.get("special_handling")] == [ENTERED, ENTERED]
     assert "approval.dead-letters.v1" not in whole
 
 
@@ -290,6 +356,8 @@ def test_no_handler_was_spared(told: Told) -> None:
         "department-worker ← approval.applications.v1",
         "department-worker ← approval.seals.v1",
         "department-worker ← approval.clocks.v1",
+        "department-worker ← approval.calendar.v1",
+        "department-worker ← approval.supervision.v1",
         "timer ← approval.stages.v1",
         "timer ← approval.items.v1",
         "signing ← approval.seal-requests.v1",

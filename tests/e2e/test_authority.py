@@ -48,6 +48,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", "/roster/requests"): {A},
     ("signing", "POST", f"{CHANGE}/approval"): {A},
     ("signing", "POST", f"{CHANGE}/rejection"): {A},
+    ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -71,6 +72,7 @@ BODIES: Final[dict[str, Any]] = {
         "document": "名单变更单",
     },
     f"{CHANGE}/rejection": {"reason": "材料不全"},
+    f"{ITEM_OF}/limit": {"limit_days": 9, "opinion": "案情复杂"},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},

@@ -4,7 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
-from contracts.envelope import ProjectEvent, Text
+from contracts.envelope import Line, ProjectEvent, Text
 from contracts.parts import Actor, Special
 from contracts.terms import ItemStep, Outcome
 
@@ -14,6 +14,8 @@ class ItemReport(ProjectEvent):
 
     It counts from the broker's append time, never from `occurred_at`. `outcome` goes with CONCLUDE, `special` with
     START_SPECIAL, `opinion` is the formal opinion or the reason and is required where the step needs one (Art. 14, 15).
+    `document_dated_on` is the date on the decision's document, with CONCLUDE; `approved_by` the head of the agency who
+    gave more time, with EXTEND.
     """
 
     item_id: UUID
@@ -26,3 +28,4 @@ class ItemReport(ProjectEvent):
     opinion: Text = ""
     special: Special | None = None
     document_dated_on: date | None = None
+    approved_by: Line | None = None

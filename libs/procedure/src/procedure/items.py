@@ -177,6 +177,7 @@ class Item(NamedTuple):
     more_corrections: int = 0
     deferred: tuple[DeferredMaterial, ...] = ()
     missing_results: tuple[ItemCode, ...] = ()
+    received_at: datetime | None = None
 
     @property
     def policies(self) -> Policies:
@@ -288,6 +289,22 @@ def expires(item: Item, calendar: Calendar) -> Due | None:
     return None if item.clock is None else clocks.due(item.clock, calendar, item.jurisdiction, item.policies)
 
 
+def accepts_by(item: Item, calendar: Calendar) -> Due | None:
+    """Return when the time for acceptance runs out (行政许可法 Art. 32, R21); None while nobody waits for it."""
+    if item.state is not S.RECEIVED or item.received_at is None:
+        return None
+    waiting = Clock(item.policies.acceptance_days, item.received_at)
+    return clocks.due(waiting, calendar, item.jurisdiction, item.policies)
+
+
+def is_late(item: Item, at: datetime, due: Due | None) -> bool:
+    """Whether what was received at `at` came after the due instant (R6); as long as that may still move, everything is
+    in time (R5)."""
+    if due is None or (due.provisional and not item.policies.fire_on_provisional):
+        return False
+    return clocks.is_late(at, due)
+
+
 def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) -> tuple[Item, tuple[Happened, ...]]:
     """Return the item after `act`, and what happened. Raises Refusal when the law says no; nothing has changed then.
 
@@ -296,8 +313,7 @@ def advance(item: Item, act: Act, calendar: Calendar, *, sealed: bool = True) ->
     """
     target = _target(item, act)
     due = expires(item, calendar)
-    if act.step not in BY_THE_PLATFORM and clocks.is_late(act.at, due):
-        assert due is not None
+    if due is not None and act.step not in BY_THE_PLATFORM and is_late(item, act.at, due):
         return item, (_late(item, act, due),)
     _hold_to_form(item, act)
     return _STEPS[act.step](item, act, target, _Setting(calendar, item.policies, due, sealed))
@@ -377,7 +393,7 @@ def _receive(item: Item, act: Act, target: ItemState, setting: _Setting) -> tupl
     after, event = _step(
         item, act, target, said.ItemReceived, applied_at=item.applied_at, builder=item.builder, **_limit(item)
     )
-    return after, (event,)
+    return after._replace(received_at=act.at), (event,)
 
 
 def _limit(item: Item) -> dict[str, Any]:
@@ -420,7 +436,9 @@ def _start_correction(item: Item, act: Act, target: ItemState, setting: _Setting
 def _supplement(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     early = item.state is S.CORRECTION_PRE
     after, event = _step(item, act, target, said.CorrectionEnded, before_acceptance=early)
-    return (after if early else _resumed(item, after, PauseReason.CORRECTION, act)), (event,)
+    if early:
+        return after._replace(received_at=act.at), (event,)
+    return _resumed(item, after, PauseReason.CORRECTION, act), (event,)
 
 
 def _start_special(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:

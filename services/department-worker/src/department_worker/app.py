@@ -2,13 +2,15 @@
 
 from chassis import rostered
 from chassis.bus import Listen
+from chassis.calendars import Calendars
 from chassis.catalogue import load
 from chassis.rostered import Roster
 from chassis.service import Service
 from contracts import topics
 from contracts.intake import ApplicationReceived
 from contracts.signing import RosterListed
-from contracts.timer import ItemAutoRecall
+from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
+from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import api
 from department_worker.handlers import Handlers
 from department_worker.settings import Settings, departments
@@ -20,17 +22,26 @@ def create(settings: Settings) -> Service:
         raise ValueError("SEAL_DECISIONS must be true when ENVIRONMENT=production: 办结须含签章（第十条）")
     city = load(settings.catalogue_path)
     service = Service("Lianshen department worker", settings)
-    roster = Roster(service.bus)
-    handlers = Handlers(city, service.bus, service.wallclock, roster, sealed=settings.seal_decisions)
+    calendars, roster = Calendars(city.calendar), Roster(service.bus)
+    handlers = Handlers(calendars, service.bus, roster, sealed=settings.seal_decisions)
     hosted = departments(settings.worker_departments, city.catalogue)
     service.listens(
         Listen(topics.IDENTITY, rostered.on_identity, only=[RosterListed]),
+        Listen(topics.CALENDAR, handlers.on_calendar),
         *(Listen(topics.department_items(*one), handlers.on_dispatched) for one in hosted),
         Listen(topics.APPLICATIONS, handlers.on_applications, only=[ApplicationReceived]),
         *(Listen(topics.department_reports(*one), handlers.on_reports) for one in hosted),
         Listen(topics.SEALS, handlers.on_seals),
-        Listen(topics.CLOCKS, handlers.on_clocks, only=[ItemAutoRecall]),
+        Listen(
+            topics.SUPERVISION,
+            handlers.on_supervision,
+            only=[Urged, UrgeReceived, UrgeAnswered, SpecialHandlingGranted],
+        ),
+        Listen(topics.CLOCKS, handlers.on_clocks, only=[ItemAutoRecall, AcceptanceOverdue]),
     )
     service.speaks(topics.ITEMS, topics.SEAL_REQUESTS)
-    service.serves(api.router(service.database, service.wallclock, city, roster, sealed=settings.seal_decisions))
+    office = api.Office(
+        service.database, service.bus, service.wallclock, calendars, roster, sealed=settings.seal_decisions
+    )
+    service.serves(api.router(office))
     return service

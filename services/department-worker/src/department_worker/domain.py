@@ -12,21 +12,43 @@ import orjson
 from contracts.codes import Sha256
 from contracts.department import ItemReport
 from contracts.department_worker import (
+    ItemAccepted,
     ItemActRefused,
+    ItemApproved,
+    ItemConcluded,
     ItemDecided,
+    ItemReviewed,
+    ItemStepped,
+    LateOpinionRecorded,
+    MaterialsRecorded,
     SealRequested,
 )
-from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn
+from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn, ResultsPassedOn
 from contracts.envelope import derived_id
 from contracts.intake import ApplicationReceived
-from contracts.parts import Actor
+from contracts.parts import Actor, MaterialRef, ResultRef
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
-from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, Outcome, Submission
-from contracts.timer import ItemAutoRecall
-from procedure.calendar import Calendar
+from contracts.supervision import SpecialHandlingGranted
+from contracts.terms import (
+    ClockEnd,
+    DocumentKind,
+    ItemKind,
+    ItemState,
+    ItemStep,
+    Light,
+    Outcome,
+    PauseReason,
+    Submission,
+)
+from contracts.timer import AcceptanceOverdue, ItemAutoRecall
+from procedure import clock as clocks
+from procedure import items as law
+from procedure import lights
+from procedure.calendar import SHANGHAI, Calendar, YearNotCovered
 from procedure.items import Act, Happened, Item, advance
-from procedure.refusals import Refusal
+from procedure.refusals import CalendarDoesNotReach, Refusal
 from procedure.roster import hold_to_roster, may_handle
+from procedure.special_handling import EFFECTS
 
 PLATFORM: Final = Actor(holder="联合审批平台", certificate="platform")
 BY_DEPARTMENT: Final = (
@@ -39,8 +61,11 @@ BY_DEPARTMENT: Final = (
     ItemStep.RETURN,
     ItemStep.START_SPECIAL,
     ItemStep.END_SPECIAL,
+    ItemStep.EXTEND,
+    ItemStep.REVOKE,
 )
-"""The steps that are a department's own; the others come from the builder, the window or the platform."""
+"""The steps that are a department's own; the others come from the builder, the window, the administrator or the
+platform."""
 
 
 class NotADepartmentsStep(Refusal):
@@ -68,6 +93,19 @@ class Document:
     content: bytes
 
 
+class Dossier(NamedTuple):
+    """案卷: what a department judges an item by, its materials and other departments' results (Art. 8)."""
+
+    name: str
+    project_name: str
+    materials: tuple[MaterialRef, ...]
+    results: tuple[ResultRef, ...] = ()
+
+
+def dossier_of(event: ItemDispatched) -> Dossier:
+    return Dossier(event.name, event.project_name, event.materials, event.results)
+
+
 def opened(event: ItemDispatched) -> Item:
     """Return the item that a department is given; it is a draft until it is received."""
     return Item(
@@ -85,6 +123,8 @@ def opened(event: ItemDispatched) -> Item:
         builder=event.builder,
         versions=event.policies,
         applied_at=event.applied_at,
+        deferred=event.deferred,
+        missing_results=event.missing_results,
     )
 
 
@@ -93,12 +133,25 @@ def waits_for_window(event: ItemDispatched) -> bool:
     return event.submission is Submission.WINDOW and event.attempt == 1
 
 
-def receipt_of(event: ItemDispatched, at: datetime, window: Act | None) -> Act | None:
-    """Return the receipt of an item given at `at`: at once when it is handed in online; else with, or after, the
-    receipt by the `window`; None while the window has not received the originals (Art. 10)."""
+def opening_of(event: ItemDispatched, at: datetime, window: Act | None) -> tuple[Act, ...]:
+    """Return the acts with which an item given at `at` begins.
+
+    It is received: at once when it was handed in online; else with, or after, the receipt by the `window`, so not yet
+    while the window has not received the originals (Art. 10). One that special handling opened again after its recall
+    is received and accepted at that instant, with the full limit (R20).
+    """
+    if event.reopened_at is not None:
+        steps = (ItemStep.RECEIVE, ItemStep.ACCEPT)
+        return tuple(Act(step, PLATFORM, event.reopened_at, event.event_id) for step in steps)
     if not waits_for_window(event):
-        return Act(ItemStep.RECEIVE, PLATFORM, at, event.event_id)
-    return None if window is None else window._replace(at=max(window.at, at))
+        return (Act(ItemStep.RECEIVE, PLATFORM, at, event.event_id),)
+    return () if window is None else (window._replace(at=max(window.at, at)),)
+
+
+def with_results(item: Item, event: ResultsPassedOn) -> Item:
+    """Return the item with what it still waits for; a result that has come is not missed again (Art. 8)."""
+    left = tuple(code for code in item.missing_results if code in event.missing_results)
+    return item._replace(missing_results=left)
 
 
 def window_receipt(event: ApplicationReceived) -> Act:
@@ -117,22 +170,85 @@ def is_rostered(roster: Sequence[RosterEntry], item: Item, at: datetime) -> bool
     return may_handle(roster, at, item.jurisdiction, item.department, item.item_code)
 
 
+def is_answered(before: Item, after: Item) -> bool:
+    """Whether a supplement answered a correction (Art. 13); one that nobody asked for changes no dossier."""
+    return before.state in (ItemState.CORRECTION, ItemState.CORRECTION_PRE) and after.version > before.version
+
+
+def hold_to_department(step: ItemStep) -> None:
+    """Hold an act to the steps that are a department's own. Raises NotADepartmentsStep."""
+    if step not in BY_DEPARTMENT:
+        raise NotADepartmentsStep(step=step.value)
+
+
 def reported(report: ItemReport, item: Item, received_at: datetime, roster: Sequence[RosterEntry]) -> Act:
     """Return what a department's system reported; it counts from the broker's append time.
 
     `roster` are the entries of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem or NotOnRoster.
     """
-    if report.step not in BY_DEPARTMENT:
-        raise NotADepartmentsStep(step=report.step.value)
+    hold_to_department(report.step)
     ours = (item.department, item.jurisdiction, item.item_code, item.project_code)
     if (report.department, report.jurisdiction, report.item_code, report.project_code) != ours:
         raise NotThisDepartmentsItem
     hold_to_roster(roster, received_at, item.jurisdiction, item.department, item.item_code)
-    return Act(report.step, report.actor, received_at, report.event_id, report.outcome, report.opinion, report.special)
+    return Act(
+        report.step,
+        report.actor,
+        received_at,
+        report.event_id,
+        report.outcome,
+        report.opinion,
+        report.special,
+        document_dated_on=report.document_dated_on,
+        approved_by=report.approved_by or "",
+    )
 
 
-def recalled(event: ItemAutoRecall, at: datetime) -> Act:
-    return Act(ItemStep.RECALL, PLATFORM, max(at, event.due_at), event.event_id)
+def proposed(event: ItemAutoRecall | AcceptanceOverdue, at: datetime) -> Act:
+    """Return what the timer proposes: to take an item back that expired, or, where silence accepts, to accept it at the
+    instant at which the time for acceptance ran out (Art. 14, P5)."""
+    if isinstance(event, ItemAutoRecall):
+        return Act(ItemStep.RECALL, PLATFORM, max(at, event.due_at), event.event_id)
+    return Act(ItemStep.DEEM_ACCEPTED, PLATFORM, event.due_at, event.event_id)
+
+
+def is_outdated(event: ItemAutoRecall | AcceptanceOverdue, item: Item) -> bool:
+    """Whether the time for acceptance that ran out was another: a correction in time began a new one (R21)."""
+    since = item.received_at
+    return isinstance(event, AcceptanceOverdue) and since is not None and since > event.due_at
+
+
+def acceptance_by_silence(item: Item, act: Act, calendar: Calendar) -> Act | None:
+    """Return the acceptance that silence had already brought about when `act` came, if that is the case's reading (P5).
+
+    So it does not matter which arrives first, the act that came too late or what the timer says of it.
+    """
+    if item.state is not ItemState.RECEIVED or item.policies.acceptance_expiry != "deem_accepted":
+        return None
+    due = None if act.step is ItemStep.DEEM_ACCEPTED else law.accepts_by(item, calendar)
+    if due is None or not law.is_late(item, act.at, due):
+        return None
+    return Act(ItemStep.DEEM_ACCEPTED, PLATFORM, due.at, act.causation_id)
+
+
+def is_ours(event: SpecialHandlingGranted) -> bool:
+    """Whether a special handling takes effect here, on an item (Art. 17)."""
+    return event.item_id is not None and EFFECTS[event.effect].carried_out_by == "department-worker"
+
+
+def entered(event: SpecialHandlingGranted, at: datetime) -> Act:
+    """Return the decision that special handling enters after an outage (Art. 17); it counts from the broker's append
+    time like any other."""
+    return Act(
+        ItemStep.ENTER_DECISION,
+        event.actor,
+        at,
+        event.event_id,
+        event.outcome,
+        event.reason,
+        document_dated_on=event.decided_on,
+        special_handling=event.handling_id,
+    )
 
 
 def sealed(event: SealCompleted) -> Act:
@@ -144,18 +260,111 @@ def seal_rejected(event: SealRejected) -> Act:
 
 
 class Result(NamedTuple):
-    """What came of an act: the item as it then stands, what is said on `items`, and a document to be sealed."""
+    """What came of an act: the item as it then stands, what is said on `items`, a document to be sealed; and the
+    refusal, if it was refused."""
 
     item: Item
     said: tuple[Happened | ItemActRefused, ...]
     document: Document | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was refused because it came late: only the whole calendar can say that."""
+        return isinstance(self.refusal, law.TooLate | law.TooLateToPause)
+
+
+LENGTHENING: Final = (ItemStep.EXTEND, ItemStep.AMEND_LIMIT)
 
 
 def decide(item: Item, act: Act, calendar: Calendar, *, seal: bool = True) -> Result:
-    """Return what comes of `act`. Raises Refusal when the law says no."""
+    """Return what comes of `act`; one that came too late is told of, and refused. Raises Refusal when the law says no.
+
+    An extension beyond the calendar raises CalendarDoesNotReach.
+    """
     after, happened = advance(item, act, calendar, sealed=seal)
+    late = next((event for event in happened if isinstance(event, LateOpinionRecorded)), None)
+    if late is not None:
+        return Result(item, happened, refusal=law.TooLate(due_at=f"{late.due_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"))
+    if act.step in LENGTHENING:
+        due_of(after, calendar)
     decided = next((event for event in happened if isinstance(event, ItemDecided)), None)
     return Result(after, happened, None if decided is None else document_of(after, decided))
+
+
+def judged(item: Item, act: Act, calendar: Calendar, *, seal: bool = True) -> Result:
+    """Return what comes of `act`, after what silence had made of the item before it; a refusal is an answer too."""
+    silence = acceptance_by_silence(item, act, calendar)
+    before = None if silence is None else _judged(item, silence, calendar, seal)
+    if before is None or before.refusal is not None:
+        return _judged(item, act, calendar, seal)
+    result = _judged(before.item, act, calendar, seal)
+    return result._replace(said=(*before.said, *result.said))
+
+
+def _judged(item: Item, act: Act, calendar: Calendar, seal: bool) -> Result:
+    try:
+        return decide(item, act, calendar, seal=seal)
+    except Refusal as refusal:
+        return turned_away(item, act, act.at, refusal)
+
+
+def turned_away(item: Item, act: Act | ItemReport, at: datetime, refusal: Refusal) -> Result:
+    """Return what comes of an act that is refused: nothing but its record."""
+    return Result(item, (refused(item, act, at, refusal),), refusal=refusal)
+
+
+def is_told(result: Result) -> bool:
+    """Whether what came of the timer's proposal is told: not when it is void, the item having been decided, paused or
+    ended in time; but that a result is still missing concerns the lead (Art. 8, 14)."""
+    return result.refusal is None or isinstance(result.refusal, law.ResultStillMissing)
+
+
+def due_of(item: Item, calendar: Calendar) -> datetime | None:
+    """Return when the item's running clock expires; None while none runs. Raises CalendarDoesNotReach."""
+    try:
+        due = law.expires(item, calendar)
+    except YearNotCovered as wrong:
+        raise CalendarDoesNotReach(year=wrong.year) from None
+    return None if due is None else due.at
+
+
+def corrected_once_more(item: Item, event: SpecialHandlingGranted, at: datetime) -> Result:
+    """Return the item that may be corrected once more (Art. 17); an item that has ended is past correcting."""
+    if item.state in law.TERMINAL:
+        act = Act(ItemStep.START_CORRECTION, event.actor, at, event.event_id)
+        return turned_away(item, act, at, law.ItemAlreadyEnded(state=item.state.value))
+    return Result(item._replace(more_corrections=item.more_corrections + 1), ())
+
+
+CHECKED_WITH: Final = (ItemAccepted, ItemReviewed, ItemApproved, ItemDecided, ItemConcluded)
+
+
+def checks_materials(event: Happened | ItemActRefused) -> bool:
+    """Whether who took this step has checked the item's materials against their originals, and answers for them: the
+    officer who accepts; for what came later, or was accepted by silence, the one who handles it next (Art. 12)."""
+    by_hand = isinstance(event, CHECKED_WITH) and event.actor != PLATFORM
+    return by_hand and getattr(event, "special_handling", None) is None
+
+
+def recorded(step: ItemStepped, materials: Sequence[MaterialRef]) -> MaterialsRecorded:
+    """Return the record of the materials that nobody in this project had checked before `step` (Art. 12)."""
+    return MaterialsRecorded(
+        event_id=derived_id("recorded", step.event_id),
+        causation_id=step.event_id,
+        occurred_at=step.at,
+        project_code=step.project_code,
+        application_id=step.application_id,
+        stage=step.stage,
+        item_id=step.item_id,
+        item_code=step.item_code,
+        attempt=step.attempt,
+        department=step.department,
+        jurisdiction=step.jurisdiction,
+        at=step.at,
+        materials=tuple(materials),
+        actor=step.actor,
+    )
 
 
 def refused(item: Item, act: Act | ItemReport, at: datetime, refusal: Refusal) -> ItemActRefused:
@@ -186,7 +395,7 @@ def refused(item: Item, act: Act | ItemReport, at: datetime, refusal: Refusal) -
 
 def document_of(item: Item, decided: ItemDecided) -> Document:
     """Return the decision's document: its facts in one canonical text, and the digest that the seal covers."""
-    facts = {
+    facts: dict[str, object] = {
         "item_id": str(item.item_id),
         "project_code": item.project_code,
         "item_code": item.item_code,
@@ -197,6 +406,10 @@ def document_of(item: Item, decided: ItemDecided) -> Document:
         "decided_at": decided.at.isoformat(),
         "actor": decided.actor.model_dump(),
     }
+    if decided.document_dated_on is not None:
+        facts["document_dated_on"] = decided.document_dated_on.isoformat()
+    if decided.special_handling is not None:
+        facts["special_handling"] = str(decided.special_handling)
     content = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS, default=str)
     digest = Sha256(hashlib.sha256(content).hexdigest())
     return Document(decided.seal_request_id, item.item_id, _kind(item, decided.outcome), digest, content)
@@ -237,3 +450,42 @@ def is_on_desk(item: Item) -> bool:
         ItemState.SPECIAL,
         ItemState.SEALING,
     )
+
+
+class Progress(NamedTuple):
+    """How an item's time stands: working days used and left, why it stands still, its light (Art. 13, 22); nothing but
+    Nones before acceptance."""
+
+    due_at: datetime | None = None
+    provisional: bool = False
+    used_days: int | None = None
+    remaining_days: int | None = None
+    paused_by: tuple[PauseReason, ...] = ()
+    light: Light | None = None
+
+
+def progress_of(item: Item, calendar: Calendar, at: datetime) -> Progress:
+    """Return how the item's time stands at `at`; a decision that waits for its seal stopped it at its receipt (R1)."""
+    clock = item.clock
+    if clock is None:
+        return Progress()
+    at = at if item.decision is None else min(at, item.decision.at)
+    used = clocks.used_days(clock, at, calendar, item.jurisdiction, item.policies)
+    try:
+        due = law.expires(item, calendar)
+    except YearNotCovered:
+        due = None
+    return Progress(
+        due_at=None if due is None else due.at,
+        provisional=due is not None and due.provisional,
+        used_days=used,
+        remaining_days=clock.total_days - used,
+        paused_by=tuple(sorted({reason for reason, _ in clock.reasons})) if clock.ended_at is None else (),
+        light=_light(item, clock, clock.total_days - used, overdue=law.is_late(item, at, due)),
+    )
+
+
+def _light(item: Item, clock: clocks.Clock, remaining: int, *, overdue: bool) -> Light | None:
+    if clock.ended_at is not None:
+        return Light.RED if clock.end is ClockEnd.RECALLED else None
+    return lights.light(remaining, clock.total_days, paused=bool(clock.reasons), overdue=overdue)

@@ -1,200 +1,302 @@
 """What the department worker does when something happened: load a batch's items, decide act by act, keep, say."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
 from uuid import UUID
 
 from chassis import metrics
 from chassis.bus import Bus, Received, hold_back
-from chassis.catalogue import City
+from chassis.calendars import Calendars, InForce
 from chassis.database import Work
-from chassis.parking import Lane
+from chassis.parking import Held, Lane, Why
 from chassis.rostered import Entries, Roster
-from chassis.wallclock import WallClock
 from contracts import topics
+from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.department import ItemReport
-from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn
+from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn, ResultsPassedOn
 from contracts.envelope import Event
 from contracts.intake import ApplicationReceived
 from contracts.signing import SealCompleted, SealRejected
-from contracts.timer import ItemAutoRecall
+from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
+from contracts.terms import SpecialEffect
+from contracts.timer import AcceptanceOverdue, CalendarAmended, ItemAutoRecall
 from department_worker import domain, store
-from department_worker.domain import Document, Result
+from department_worker.domain import Result
+from department_worker.store import Batch
 from procedure import items as law
 from procedure.items import Act, Item
 from procedure.refusals import Refusal
 
-BuilderEvent = ItemDispatched | ItemSupplemented | ItemWithdrawn
+BuilderEvent = ItemDispatched | ItemSupplemented | ResultsPassedOn | ItemWithdrawn
 
 
 @dataclass(slots=True)
-class Batch:
-    """The items of one batch while it is decided: known ones, new ones, changed ones, documents to be sealed."""
+class Asked:
+    """What a unit of work knows of the calendar: asked once, and once more when an act seems late; `surely` is whether
+    every amendment is in it, None before that was asked."""
 
-    items: dict[UUID, Item]
-    new: set[UUID] = field(default_factory=set[UUID])
-    changed: set[UUID] = field(default_factory=set[UUID])
-    documents: list[Document] = field(default_factory=list[Document])
-
-    def put(self, item: Item) -> None:
-        self.items[item.item_id] = item
-        self.changed.add(item.item_id)
+    work: Work
+    calendar: InForce
+    surely: bool | None = None
 
 
 class Handlers:
-    """The department worker's handlers over one city."""
+    """The department worker's handlers over one calendar in force."""
 
-    def __init__(self, city: City, bus: Bus, wallclock: WallClock, roster: Roster, *, sealed: bool = True) -> None:
-        self._calendar = city.calendar
+    def __init__(self, calendars: Calendars, bus: Bus, roster: Roster, *, sealed: bool = True) -> None:
+        self._calendars = calendars
         self._bus = bus
-        self._wallclock = wallclock
         self._roster = roster
         self._sealed = sealed
+        self._asked: Asked | None = None
+
+    # Given out --------------------------------------------------------------------------------------------------
 
     async def on_dispatched(self, events: Sequence[Received[BuilderEvent]], work: Work) -> None:
-        """A department is given items, supplements and withdrawals (Art. 9, 13)."""
-        batch = Batch(await store.load(work, {received.event.item_id for received in events}))
+        """A department is given items, supplements, other departments' results and withdrawals (Art. 8, 9, 13)."""
+        batch = await store.load(work, {received.event.item_id for received in events})
         given = [r.event for r in events if isinstance(r.event, ItemDispatched) and r.event.item_id not in batch.items]
         receipts = await store.receipts(work, {one.application_id for one in given if domain.waits_for_window(one)})
-        for received in events:
-            event = received.event
-            known = batch.items.get(event.item_id)
-            if isinstance(event, ItemDispatched):
-                if known is None:
-                    receipt = domain.receipt_of(event, received.appended_at, receipts.get(event.application_id))
-                    self._open(event, receipt, received.traceparent, batch, work)
-            elif known is not None:
-                self._apply(known, domain.act_of(event), batch, work, received.traceparent)
+        await _one_by_one(events, work, partial(self._give, receipts, batch, work))
         await self._keep(batch, work)
 
-    def _open(self, event: ItemDispatched, receipt: Act | None, traceparent: str, batch: Batch, work: Work) -> None:
-        item = domain.opened(event)
-        batch.put(item)
-        batch.new.add(item.item_id)
-        if receipt is not None:
-            self._apply(item, receipt, batch, work, traceparent)
+    async def _give(
+        self, receipts: Mapping[UUID, Act], batch: Batch, work: Work, received: Received[BuilderEvent]
+    ) -> bool:
+        event, known = received.event, batch.items.get(received.event.item_id)
+        if isinstance(event, ItemDispatched):
+            if known is None:
+                window = receipts.get(event.application_id)
+                await self._open(event, domain.opening_of(event, received.appended_at, window), batch, work, received)
+            return True
+        if known is None:
+            return True
+        if isinstance(event, ResultsPassedOn):
+            batch.pass_on(domain.with_results(known, event), event.results)
+            return True
+        return await self._answered(known, event, batch, work, received.traceparent)
+
+    async def _open(
+        self, event: ItemDispatched, acts: Sequence[Act], batch: Batch, work: Work, received: Received[Any]
+    ) -> None:
+        batch.open(domain.opened(event), domain.dossier_of(event))
+        for act in acts:
+            await self._apply(batch.items[event.item_id], act, batch, work, received.traceparent)
+
+    async def _answered(
+        self, item: Item, event: ItemSupplemented | ItemWithdrawn, batch: Batch, work: Work, traceparent: str
+    ) -> bool:
+        """Do what the builder did; a supplement that is refused leaves the dossier as it was."""
+        told = await self._apply(item, domain.act_of(event), batch, work, traceparent)
+        if isinstance(event, ItemSupplemented) and domain.is_answered(item, batch.items[item.item_id]):
+            batch.add_materials(item.item_id, event.materials)
+        return told
 
     async def on_applications(self, events: Sequence[Received[ApplicationReceived]], work: Work) -> None:
         """The window received a stage application: its items may be handled, those too that come later (Art. 10)."""
         traces = {received.event.application_id: received.traceparent for received in events}
         receipts = {r.event.application_id: domain.window_receipt(r.event) for r in events}
         await store.receive(work, receipts)
-        batch = Batch({item.item_id: item for item in await store.of_applications(work, receipts)})
+        batch = await store.of_applications(work, receipts)
         for item in list(batch.items.values()):
             if item.state is law.S.DRAFT:
-                self._apply(item, receipts[item.application_id], batch, work, traces[item.application_id])
+                await self._apply(item, receipts[item.application_id], batch, work, traces[item.application_id])
         await self._keep(batch, work)
+
+    # Decided ----------------------------------------------------------------------------------------------------
 
     async def on_reports(self, events: Sequence[Received[ItemReport]], work: Work) -> None:
         """A department's own system reports steps; each counts from the broker's append time (Art. 14)."""
-        batch = Batch(await store.load(work, {received.event.item_id for received in events}))
-        ready = hold_back(events, work, lambda received: received.event.item_id not in batch.items)
-        roster = await self._roster_of(ready, batch, work)
-        if roster is None:
-            hold_back(ready, work, lambda _: True)
-            return
-        for received in ready:
-            report = received.event
-            item = batch.items[report.item_id]
-            try:
-                act = domain.reported(report, item, received.appended_at, roster[report.actor.certificate])
-            except Refusal as refusal:
-                self._refuse(item, report, received, refusal, work)
-                continue
-            self._apply(item, act, batch, work, received.traceparent)
+        batch = await store.load(work, {received.event.item_id for received in events})
+        roster = await self._roster_of(events, batch, work)
+        await _one_by_one(events, work, partial(self._report, roster, batch, work))
         await self._keep(batch, work)
 
     async def _roster_of(
         self, reports: Sequence[Received[ItemReport]], batch: Batch, work: Work
     ) -> Mapping[str, Entries] | None:
         """Return what the roster says of who acted; None while it must not be judged by (Art. 18)."""
+        known = [one for one in reports if one.event.item_id in batch.items]
 
         def lets_all_act(roster: Mapping[str, Entries]) -> bool:
             return all(
-                domain.is_rostered(roster[r.event.actor.certificate], batch.items[r.event.item_id], r.appended_at)
-                for r in reports
+                domain.is_rostered(roster[one.event.actor.certificate], batch.items[one.event.item_id], one.appended_at)
+                for one in known
             )
 
-        return await self._roster.judging(work, {r.event.actor.certificate for r in reports}, lets_all_act)
+        return await self._roster.judging(work, {one.event.actor.certificate for one in known}, lets_all_act)
 
-    def _refuse(
-        self, item: Item, report: ItemReport, received: Received[ItemReport], refusal: Refusal, work: Work
-    ) -> None:
-        metrics.refused(refusal.code)
-        event = domain.refused(item, report, received.appended_at, refusal)
-        work.say(topics.ITEMS, event, traceparent=received.traceparent)
+    async def _report(
+        self, roster: Mapping[str, Entries] | None, batch: Batch, work: Work, received: Received[ItemReport]
+    ) -> bool:
+        report, item = received.event, batch.items.get(received.event.item_id)
+        if item is None or roster is None:
+            return False
+        try:
+            act = domain.reported(report, item, received.appended_at, roster[report.actor.certificate])
+        except Refusal as refusal:
+            refused = domain.turned_away(item, report, received.appended_at, refusal)
+            self._take(refused, batch, work, received.traceparent)
+            return True
+        return await self._apply(item, act, batch, work, received.traceparent)
 
     async def on_seals(self, events: Sequence[Received[SealCompleted | SealRejected]], work: Work) -> None:
         """A seal was made, or refused: the decision concludes at its receipt, or stands open again (Art. 10, 16)."""
-        batch = Batch(await store.load(work, {received.event.item_id for received in events}))
+        batch = await store.load(work, {received.event.item_id for received in events})
         for received in events:
             event = received.event
             item = batch.items.get(event.item_id)
             if item is None or item.decision is None or item.decision.request_id != event.request_id:
                 continue
             act = domain.sealed(event) if isinstance(event, SealCompleted) else domain.seal_rejected(event)
-            self._apply(item, act, batch, work, received.traceparent)
+            await self._apply(item, act, batch, work, received.traceparent)
         await self._keep(batch, work)
 
-    async def on_clocks(self, events: Sequence[Received[Event]], work: Work) -> None:
-        """The timer calls items back; only what the reports topic, applied past the due instant, leaves undecided goes.
+    # Urged, handled specially -----------------------------------------------------------------------------------
+
+    async def on_supervision(self, events: Sequence[Received[Event]], work: Work) -> None:
+        """The lead urges, and what special handling allows takes effect on items (Art. 17, 22)."""
+        said = [received.event for received in events]
+        met = [event for event in said if isinstance(event, UrgeReceived | UrgeAnswered)]
+        await store.urge(work, [event for event in said if isinstance(event, Urged)], met)
+        granted = [r for r in events if isinstance(r.event, SpecialHandlingGranted) and domain.is_ours(r.event)]
+        if granted:
+            await self._on_granted(granted, work)
+
+    async def _on_granted(self, granted: Sequence[Received[Any]], work: Work) -> None:
+        done = await store.handled(work, {received.event.handling_id for received in granted})
+        batch = await store.load(work, {received.event.item_id for received in granted})
+        taken: dict[UUID, SpecialHandlingGranted] = {}
+
+        async def handle(received: Received[SpecialHandlingGranted]) -> bool:
+            event = received.event
+            if event.handling_id in done or event.handling_id in taken:
+                return True
+            if event.item_id not in batch.items or not await self._special(received, batch, work):
+                return False
+            taken[event.handling_id] = event
+            return True
+
+        await _one_by_one(granted, work, handle)
+        await store.handle(work, list(taken.values()))
+        await self._keep(batch, work)
+
+    async def _special(self, received: Received[SpecialHandlingGranted], batch: Batch, work: Work) -> bool:
+        event = received.event
+        assert event.item_id is not None
+        item = batch.items[event.item_id]
+        if event.effect is SpecialEffect.ENTER_DECISION:
+            act = domain.entered(event, received.appended_at)
+            return await self._apply(item, act, batch, work, received.traceparent)
+        self._take(domain.corrected_once_more(item, event, received.appended_at), batch, work, received.traceparent)
+        return True
+
+    # Expired ----------------------------------------------------------------------------------------------------
+
+    async def on_clocks(self, events: Sequence[Received[Any]], work: Work) -> None:
+        """The timer calls items back, or takes silence for acceptance; only what is left undecided once everything that
+        decides was applied past the due instant goes that way (Art. 14, P5).
 
         A report that waits for its time, or for the roster, may be a decision that came in time: the recall waits too.
         """
-        recalls = [Received(r.event, r.raw, r.appended_at) for r in events if isinstance(r.event, ItemAutoRecall)]
-        if not recalls:
+        expired = [received for received in events if _expires(received.event)]
+        if not expired:
             return
-        reports = {self._reports_of(received.event) for received in recalls}
-        read = await self._bus.has_read_to_end(reports, work)
-        waiting = await self._bus.waiting({self._lane_of(received.event) for received in recalls}, work)
+        read = await self._bus.has_read_to_end({name for one in expired for name in _decisive(one.event)}, work)
+        waiting = await self._bus.waiting({_reports_lane(received.event) for received in expired}, work)
         ready = hold_back(
-            recalls, work, lambda r: self._reports_of(r.event) not in read or self._lane_of(r.event) in waiting
+            expired, work, lambda one: not _decisive(one.event) <= read or _reports_lane(one.event) in waiting
         )
-        batch = Batch(await store.load(work, {received.event.item_id for received in ready}))
+        batch = await store.load(work, {received.event.item_id for received in ready})
+        self._asked = None  # what was read to its end just now may have amended it
+        calendar = await self._calendar(work)
         for received in ready:
             item = batch.items.get(received.event.item_id)
-            if item is not None:
-                act = domain.recalled(received.event, received.appended_at)
-                self._propose(item, act, batch, work, received.traceparent)
+            if item is not None and not domain.is_outdated(received.event, item):
+                act = domain.proposed(received.event, received.appended_at)
+                result = domain.judged(item, act, calendar.at(received.event.occurred_at))
+                if domain.is_told(result):
+                    self._take(result, batch, work, received.traceparent)
         await self._keep(batch, work)
 
-    def _reports_of(self, event: ItemAutoRecall) -> str:
-        return topics.department_reports(event.jurisdiction, event.department).name
+    # The calendar -----------------------------------------------------------------------------------------------
 
-    def _lane_of(self, event: ItemAutoRecall) -> Lane:
-        return self._reports_of(event), event.key
+    async def on_calendar(self, events: Sequence[Received[CalendarAmended]], work: Work) -> None:
+        """The calendar was amended: what is shown of running clocks is counted anew (P24, P25)."""
+        await self._calendars.on_calendar(events, work)
+        self._asked = None
+        await store.reschedule(work, await self._calendars.current(work.connection))
 
-    def _propose(self, item: Item, act: Act, batch: Batch, work: Work, traceparent: str) -> None:
-        """Recall an item unless it was decided, paused or ended in time: then the proposal is void."""
-        try:
-            self._take(domain.decide(item, act, self._calendar), batch, work, traceparent)
-        except Refusal:
-            return
+    async def _calendar(self, work: Work) -> InForce:
+        """Return the calendar in force, asked once in a unit of work."""
+        if self._asked is None or self._asked.work is not work:
+            self._asked = Asked(work, await self._calendars.in_force(work.connection))
+        return self._asked.calendar
 
-    def _apply(self, item: Item, act: Act, batch: Batch, work: Work, traceparent: str) -> None:
-        """Do what the act does, or say why it is refused."""
-        try:
-            result = domain.decide(item, act, self._calendar, seal=self._sealed)
-        except Refusal as refusal:
-            metrics.refused(refusal.code)
-            work.say(topics.ITEMS, domain.refused(item, act, act.at, refusal), traceparent=traceparent)
-            return
+    async def _is_sure(self, work: Work) -> bool:
+        """Whether no amendment ordered by now can be missing: asked once in a unit of work, when an act seems late."""
+        asked = self._asked
+        assert asked is not None and asked.work is work
+        if asked.surely is None:
+            surely = await self._calendars.surely(self._bus, work)
+            asked.surely, asked.calendar = surely is not None, surely or asked.calendar
+        return asked.surely
+
+    # Deciding and keeping ---------------------------------------------------------------------------------------
+
+    async def _apply(self, item: Item, act: Act, batch: Batch, work: Work, traceparent: str) -> bool:
+        """Do what the act does, or say why it is refused. False, and nothing is done, while it seems late and an
+        amendment of the calendar may still be unread."""
+        result = await self._judged(item, act, work)
+        if result.is_late:
+            if not await self._is_sure(work):
+                return False
+            result = await self._judged(item, act, work)
         self._take(result, batch, work, traceparent)
+        return True
+
+    async def _judged(self, item: Item, act: Act, work: Work) -> Result:
+        calendar = await self._calendar(work)
+        return domain.judged(item, act, calendar.at(act.at), seal=self._sealed)
 
     def _take(self, result: Result, batch: Batch, work: Work, traceparent: str) -> None:
-        batch.put(result.item)
-        store.say(work, result, traceparent)
-        if result.document is not None:
-            batch.documents.append(result.document)
+        if result.refusal is not None:
+            metrics.refused(result.refusal.code)
+        store.take(work, batch, result, traceparent)
 
     async def _keep(self, batch: Batch, work: Work) -> None:
-        due = self._due_of
-        await store.add(work, [(batch.items[one], due(batch.items[one])) for one in sorted(batch.new)])
-        known = sorted(batch.changed - batch.new)
-        await store.update(work, [(batch.items[one], due(batch.items[one])) for one in known])
-        await store.register(work, batch.documents)
+        if batch.changed:
+            await store.keep(work, batch, (await self._calendar(work)).newest)
 
-    def _due_of(self, item: Item) -> datetime | None:
-        due = law.expires(item, self._calendar)
-        return None if due is None else due.at
+
+async def _one_by_one(
+    events: Sequence[Received[Any]], work: Work, apply: Callable[[Received[Any]], Awaitable[bool]]
+) -> None:
+    """Apply events in their order; one that has to wait (False) holds the later ones of its lane back with it."""
+    waiting: set[Lane] = set()
+    for received in events:
+        lane = received.raw.lane
+        if lane in waiting or not await apply(received):
+            waiting.add(lane)
+            work.held.append(Held(received.raw, Why.EARLY))
+
+
+def _expires(event: Event) -> bool:
+    return isinstance(event, ItemAutoRecall) or (isinstance(event, AcceptanceOverdue) and event.deems)
+
+
+@lru_cache(4096)
+def _topics_of(jurisdiction: JurisdictionCode, department: DepartmentCode) -> frozenset[str]:
+    reports = topics.department_reports(jurisdiction, department).name
+    return frozenset({reports, topics.SUPERVISION.name, topics.CALENDAR.name})
+
+
+def _decisive(event: ItemAutoRecall | AcceptanceOverdue) -> frozenset[str]:
+    """Return the topics that may hold a decision in time, or an amendment that the timer counted with."""
+    return _topics_of(event.jurisdiction, event.department)
+
+
+def _reports_lane(event: ItemAutoRecall | AcceptanceOverdue) -> Lane:
+    return topics.department_reports(event.jurisdiction, event.department).name, event.key

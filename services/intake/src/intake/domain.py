@@ -194,7 +194,7 @@ def state_after(step: ItemStepped, before: ItemState) -> ItemState:
     name = type(step).__name__
     if name in ("CorrectionEnded", "SpecialEnded"):
         return ItemState.RECEIVED if before is ItemState.CORRECTION_PRE else ItemState.ACCEPTED
-    return STATE_AFTER[name]
+    return STATE_AFTER.get(name, before)
 
 
 def can_issue(state: ItemState, outcome: Outcome | None) -> None:

@@ -124,7 +124,7 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
     if isinstance(step, CorrectionRequested):
         state = ItemState.CORRECTION_PRE if step.before_acceptance else ItemState.CORRECTION
     else:
-        state = RUNNING_STATES[type(step).__name__]
+        state = RUNNING_STATES.get(type(step).__name__, ItemState(row.state))
     outcome, _ = step.told
     return row._replace(version=step.version, state=state.value, outcome=None if outcome is None else outcome.value)
 

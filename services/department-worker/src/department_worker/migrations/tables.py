@@ -1,13 +1,15 @@
 """The department worker's tables as they stand after the newest revision."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, Index, text
 
 from chassis.alembic.described import instant, tables_of_a_service
 
-Base = tables_of_a_service(http_writes=True, rostered=True)
+Base = tables_of_a_service(http_writes=True, counts_days=True, rostered=True)
 
 
 class WindowReceipt(Base, table=True):
@@ -48,6 +50,55 @@ class Item(Base, table=True):
     outcome: str | None
     on_desk: bool
     due_at: datetime | None = instant()
+    reviewer: str
+    more_corrections: int
+    deferred: str
+    missing_results: str
+    received_at: datetime | None = instant()
+    unverified: bool
+
+
+class Dossier(Base, table=True):
+    __tablename__ = "dossiers"
+    item_id: UUID = Field(primary_key=True)
+    name: str
+    project_name: str
+    materials: list[Any] = Field(sa_type=JSONB)
+    results: list[Any] = Field(sa_type=JSONB)
+
+
+class FirstRecorder(Base, table=True):
+    __tablename__ = "first_recorders"
+    project_code: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+    sha256: str = Field(primary_key=True)
+    item_id: UUID
+    department: str
+    jurisdiction: str
+    holder: str
+    certificate: str
+    recorded_at: datetime = instant()
+
+
+class Urge(Base, table=True):
+    __tablename__ = "urges"
+    __table_args__ = (Index("urges_item", "item_id", "urged_at"),)
+    urge_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    level: str
+    message: str
+    holder: str
+    urged_at: datetime = instant()
+    received_at: datetime | None = instant()
+    answered_at: datetime | None = instant()
+    answer: str | None
+
+
+class SpecialHandling(Base, table=True):
+    __tablename__ = "special_handlings"
+    handling_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    effect: str
 
 
 class Document(Base, table=True):

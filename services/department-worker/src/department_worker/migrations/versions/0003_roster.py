@@ -5,8 +5,8 @@ from alembic import op
 from chassis.rostered import DDL
 from chassis.tables import create
 
-revision = "0002r"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
