@@ -113,7 +113,7 @@ def decide(process: StageProcess, event: Decision, catalogue: Catalogue) -> tupl
     """Return the process after a decision and what is said of it: what came of it, or why nothing did."""
     try:
         line = _newest(process, event.item_code, event.item_id)
-        return _CARRIED_OUT[_kind(event)](process, line, event, catalogue)
+        return CARRIED_OUT[_kind(event)](process, line, event, catalogue)
     except Refusal as refusal:
         return _refused(process, event, refusal)
 
@@ -165,7 +165,7 @@ def _close(process: StageProcess, line: ItemLine, event: Decision, catalogue: Ca
 
 
 def _hold_to_expired(line: ItemLine) -> None:
-    if line.closed:
+    if line.closed and line.state is S.AUTO_RECALLED:
         raise ExpiryDecidedAlready
     if line.outcome is not Outcome.EXPIRED_NO_OPINION:
         raise ItemNotExpired
@@ -263,7 +263,7 @@ def _as_closed(line: ItemLine, outcome: Outcome, reason: str, at: datetime) -> I
 
 
 _Carry = Callable[[StageProcess, ItemLine, Decision, Catalogue], tuple[StageProcess, Said]]
-_CARRIED_OUT: Final[Mapping[ExpiryDecision | SpecialEffect, _Carry]] = {
+CARRIED_OUT: Final[Mapping[ExpiryDecision | SpecialEffect, _Carry]] = {
     ExpiryDecision.REDISPATCH: _redispatch,
     ExpiryDecision.CLOSE: _close,
     SpecialEffect.REOPEN: _reopen,
