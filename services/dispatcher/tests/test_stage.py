@@ -141,8 +141,10 @@ def test_under_a_milestone_the_stage_concludes_when_the_milestone_does(case: Any
 def test_items_run_on_after_a_milestone_concluded_their_stage(case: Any) -> None:
     told = played(case(SMALL, milestones=["S1-05"], stage_concludes_when="milestone_all"), ALL_ENDED[:2])
     assert told.tell(told.accepted("S1-09")) == []
-    (first,) = told.tell(told.deemed("S1-09"))
+    due_at = told.now()
+    (first,) = told.tell(told.deemed("S1-09", due_at=due_at))
     (last,) = told.tell(told.concluded("S1-10"))
+    assert first.amended_at == due_at
     assert [type(one) for one in (first, last)] == [StageResultAmended] * 2
     assert (first.result, last.result) == (StageResult.PARTLY_REFUSED, StageResult.ALL_GRANTED)
     assert len(told.of(StageConcluded)) == 1
