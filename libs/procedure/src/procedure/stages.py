@@ -232,10 +232,14 @@ def is_concluded(standings: Collection[Standing], policies: Policies = DEFAULT) 
     return all(map(is_closed, standings))
 
 
+NOT_BEGUN: Final = (S.DRAFT, S.RECEIVED, S.CORRECTION_PRE, S.NOT_ACCEPTED, S.WITHDRAWN, S.NOT_DISPATCHED)
+"""States that show no acceptance: a withdrawn item may never have been accepted."""
+
+
 def is_accepted(standings: Collection[Standing], policies: Policies = DEFAULT) -> bool:
     """Whether the steps of its items accept the stage (P2): the first one accepted, or every dispatched one accepted or
     not accepted (R31). Under `window_receipt` no step does: the window's receipt is what counts."""
-    begun = [one for one in standings if one.state not in (S.DRAFT, S.RECEIVED, S.CORRECTION_PRE, S.NOT_ACCEPTED)]
+    begun = [one for one in standings if one.state not in NOT_BEGUN]
     if policies.stage_accepted_when == "first_item":
         return bool(begun)
     if policies.stage_accepted_when == "all_items":

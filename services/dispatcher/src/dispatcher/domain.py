@@ -1,4 +1,8 @@
-"""What the dispatcher alone decides: how a stage is split, what a step of an item means for its stage."""
+"""What the dispatcher alone decides: how a stage is split, what a step of an item means for its stage.
+
+Every decision about a case is made under the catalogue and the readings that were pinned at its admission; whoever
+calls hands in that catalogue (Art. 1, 23).
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,24 +12,38 @@ from uuid import UUID
 from contracts import department_worker as items
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.dispatcher import (
+    ItemClosed,
     ItemDispatched,
     ItemNotDispatched,
     ItemResult,
     ItemSupplemented,
     ItemWithdrawn,
+    ResultsPassedOn,
+    SpecialHandlingRefused,
     StageAccepted,
     StageConcluded,
     StageDispatched,
+    StageResultAmended,
 )
 from contracts.envelope import derived_id
-from contracts.intake import ItemReapplied, StageApplied, SupplementSubmitted, WithdrawalRequested
-from contracts.parts import DispatchedItem, MaterialRef, Policies
+from contracts.intake import (
+    ApplicationReceived,
+    ItemReapplied,
+    StageApplied,
+    SupplementSubmitted,
+    WithdrawalRequested,
+)
+from contracts.parts import DeferredMaterial, DispatchedItem, MaterialRef, Policies
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, Submission
 from procedure import stages
 from procedure.catalogue import Catalogue
+from procedure.items import TERMINAL
+from procedure.policies import policies_of
 from procedure.stages import Standing
 
 S = ItemState
+CLOSED: Final = (Outcome.CLOSED_NO_OPINION, Outcome.WAIVED)
+"""How an item ends without its department: the lead closed it, or special handling waived it (Art. 14, 17)."""
 
 
 class ItemLine(NamedTuple):
@@ -43,14 +61,29 @@ class ItemLine(NamedTuple):
     opinion: str = ""
     dispatched: bool = False
     version: int = 0
+    ended_at: datetime | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it ended without its department: what that department still says of this attempt counts no more."""
+        return self.outcome in CLOSED
+
+    @property
+    def ended(self) -> bool:
+        """Whether this attempt has come to its end, whatever the stage makes of it."""
+        return self.closed or self.state in TERMINAL
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.item_code, self.state, self.outcome, self.dispatched, self.optional)
+        return Standing(self.item_code, self.state, self.outcome, self.dispatched, self.optional, closed=self.closed)
 
 
 class StageProcess(NamedTuple):
-    """One stage application as a process; `version` counts what the dispatcher said of it."""
+    """One stage application as a process; `version` counts what the dispatcher said of it.
+
+    `changed`, `more_materials` and `issued` say what is new since it was loaded: lines, materials, and the steps by
+    which a result came to be or was revoked.
+    """
 
     application_id: UUID
     project_code: ProjectCode
@@ -62,6 +95,7 @@ class StageProcess(NamedTuple):
     submission: Submission
     materials: tuple[MaterialRef, ...]
     policies: Policies
+    deferred: tuple[DeferredMaterial, ...]
     applied_at: datetime
     limit_days: int
     lines: Mapping[ItemCode, ItemLine]
@@ -70,11 +104,19 @@ class StageProcess(NamedTuple):
     concluded_at: datetime | None = None
     changed: frozenset[ItemCode] = frozenset()
     more_materials: bool = False
+    issued: tuple[items.ItemConcluded | items.ItemRevoked, ...] = ()
 
 
-Department = tuple[JurisdictionCode, DepartmentCode]
-ToDepartment = ItemDispatched | ItemSupplemented | ItemWithdrawn
-ToAll = StageDispatched | StageAccepted | StageConcluded | ItemNotDispatched
+ToDepartment = ItemDispatched | ItemSupplemented | ResultsPassedOn | ItemWithdrawn
+ToAll = (
+    StageDispatched
+    | StageAccepted
+    | StageConcluded
+    | StageResultAmended
+    | ItemNotDispatched
+    | ItemClosed
+    | SpecialHandlingRefused
+)
 Said = tuple[ToAll | ToDepartment, ...]
 
 
@@ -109,21 +151,23 @@ def split(applied: StageApplied, catalogue: Catalogue) -> tuple[StageProcess, Sa
         submission=applied.submission,
         materials=applied.materials,
         policies=applied.policies,
+        deferred=applied.deferred,
         applied_at=applied.occurred_at,
         limit_days=catalogue.limit(applied.process_type, applied.stage),
         lines=lines,
         version=1,
     )
     announced = _announced(process, applied, catalogue)
-    process, sent = _dispatch_ready(process, applied.event_id, applied.occurred_at, catalogue)
-    return process, (announced, *sent)
+    process, accepted = _received_online(process, applied)
+    process, sent = dispatch_ready(process, applied.event_id, applied.occurred_at, catalogue)
+    return process, (announced, *accepted, *sent)
 
 
 def _announced(process: StageProcess, applied: StageApplied, catalogue: Catalogue) -> StageDispatched:
     place = catalogue.places[process.jurisdiction]
     names = [catalogue.materials[reference.code].name for reference in applied.materials]
     return StageDispatched(
-        **_about_stage(process, applied.event_id, applied.occurred_at, "StageDispatched"),
+        **about_stage(process, applied.event_id, applied.occurred_at, "StageDispatched"),
         version=1,
         applied_at=applied.occurred_at,
         jurisdiction=process.jurisdiction,
@@ -150,10 +194,12 @@ def _dispatched_item(line: ItemLine, catalogue: Catalogue) -> DispatchedItem:
         on_expiry=rule.on_expiry,
         optional=rule.optional,
         after=line.after,
+        milestone=rule.milestone,
     )
 
 
-def _about_stage(process: StageProcess, cause: UUID, at: datetime, *parts: object) -> dict[str, Any]:
+def about_stage(process: StageProcess, cause: UUID, at: datetime, *parts: object) -> dict[str, Any]:
+    """Return what every event about a stage carries; its id follows from `parts`."""
     return {
         "event_id": derived_id(process.application_id, *parts),
         "causation_id": cause,
@@ -164,9 +210,10 @@ def _about_stage(process: StageProcess, cause: UUID, at: datetime, *parts: objec
     }
 
 
-def _about_item(process: StageProcess, line: ItemLine, cause: UUID, at: datetime, *parts: object) -> dict[str, Any]:
+def about_item(process: StageProcess, line: ItemLine, cause: UUID, at: datetime, *parts: object) -> dict[str, Any]:
+    """Return what every event about an item carries; its id follows from the attempt and `parts`."""
     return {
-        **_about_stage(process, cause, at, line.item_id, *parts),
+        **about_stage(process, cause, at, line.item_id, *parts),
         "item_id": line.item_id,
         "item_code": line.item_code,
         "attempt": line.attempt,
@@ -175,15 +222,14 @@ def _about_item(process: StageProcess, line: ItemLine, cause: UUID, at: datetime
     }
 
 
-def _changed(process: StageProcess, *lines: ItemLine) -> StageProcess:
+def with_lines(process: StageProcess, *lines: ItemLine) -> StageProcess:
+    """Return the process with `lines` in the place of the former ones."""
     merged = {**process.lines, **{line.item_code: line for line in lines}}
     return process._replace(lines=merged, changed=process.changed | {line.item_code for line in lines})
 
 
-def _dispatch_ready(
-    process: StageProcess, cause: UUID, at: datetime, catalogue: Catalogue
-) -> tuple[StageProcess, tuple[ToAll | ToDepartment, ...]]:
-    """Dispatch what waits for nothing any more; close what never will start, and what waits for that in turn."""
+def dispatch_ready(process: StageProcess, cause: UUID, at: datetime, catalogue: Catalogue) -> tuple[StageProcess, Said]:
+    """Dispatch what waits for nothing any more; close what never will start, and what waits for that in turn (R29)."""
     if all(line.dispatched or line.state is not S.DRAFT for line in process.lines.values()):
         return process, ()
     standings = {code: line.standing for code, line in process.lines.items()}
@@ -193,24 +239,32 @@ def _dispatch_ready(
     sent: list[ToAll | ToDepartment] = []
     for code in follows.ready:
         line = process.lines[code]._replace(dispatched=True)
-        process = _changed(process, line)
-        sent.append(_item_dispatched(process, line, cause, at, catalogue))
+        process = with_lines(process, line)
+        sent.append(item_dispatched(process, line, cause, at, catalogue))
     for code, because_of in follows.never:
-        line = process.lines[code]._replace(state=S.NOT_DISPATCHED)
-        process = _changed(process, line)._replace(version=process.version + 1)
-        about = _about_item(process, line, cause, at, "ItemNotDispatched")
+        line = process.lines[code]._replace(state=S.NOT_DISPATCHED, ended_at=at)
+        process = with_lines(process, line)._replace(version=process.version + 1)
+        about = about_item(process, line, cause, at, "ItemNotDispatched", cause)
         sent.append(ItemNotDispatched(**about, version=process.version, because_of=because_of))
-    process, more = _dispatch_ready(process, cause, at, catalogue)
+    process, more = dispatch_ready(process, cause, at, catalogue)
     return process, (*sent, *more)
 
 
-def _item_dispatched(
-    process: StageProcess, line: ItemLine, cause: UUID, at: datetime, catalogue: Catalogue
+def item_dispatched(
+    process: StageProcess,
+    line: ItemLine,
+    cause: UUID,
+    at: datetime,
+    catalogue: Catalogue,
+    reopened_at: datetime | None = None,
 ) -> ItemDispatched:
+    """Return what gives an item to its department; results of other departments are put in when they are looked up."""
     rule = catalogue.items[line.item_code]
     needed = set(rule.materials)
+    given = tuple(reference for reference in process.materials if reference.code in needed)
+    lacking = needed - {reference.code for reference in given}
     return ItemDispatched(
-        **_about_item(process, line, cause, at, "ItemDispatched"),
+        **about_item(process, line, cause, at, "ItemDispatched"),
         applied_at=process.applied_at if line.attempt == 1 else at,
         name=rule.name,
         kind=rule.kind,
@@ -219,40 +273,82 @@ def _item_dispatched(
         submission=process.submission,
         project_name=process.project_name,
         builder=process.builder,
-        materials=tuple(reference for reference in process.materials if reference.code in needed),
+        materials=given,
         policies=process.policies,
+        deferred=tuple(one for one in process.deferred if one.code in lacking),
+        reopened_at=reopened_at,
     )
 
 
+# Declared again, supplemented, withdrawn, received ----------------------------------------------------------------
+
+
+def comes_early(process: StageProcess, applied: ItemReapplied) -> bool:
+    """Whether the end that lets an item be declared again has not been read yet (it stands on another topic)."""
+    line = process.lines.get(applied.item_code)
+    return line is not None and line.item_id == applied.former_item_id and not line.ended
+
+
 def reapply(process: StageProcess, applied: ItemReapplied, catalogue: Catalogue) -> tuple[StageProcess, Said]:
-    """Begin the next attempt of an item that is declared again by item (Art. 7)."""
-    former = process.lines[applied.item_code]
-    if former.item_id != applied.former_item_id:
+    """Begin the next attempt of an item that is declared again by item (Art. 7, R26)."""
+    former = process.lines.get(applied.item_code)
+    if former is None or former.item_id != applied.former_item_id:
         return process, ()
+    process = _with_materials(process, applied.materials)
+    return begin_again(process, former, applied.event_id, applied.occurred_at, catalogue)
+
+
+def _with_materials(process: StageProcess, more: Iterable[MaterialRef]) -> StageProcess:
+    given = {reference.code: reference for reference in (*process.materials, *more)}
+    return process._replace(materials=tuple(given.values()), more_materials=True)
+
+
+def begin_again(
+    process: StageProcess,
+    former: ItemLine,
+    cause: UUID,
+    at: datetime,
+    catalogue: Catalogue,
+    *,
+    jurisdiction: JurisdictionCode | None = None,
+    reopened_at: datetime | None = None,
+) -> tuple[StageProcess, Said]:
+    """Dispatch the next attempt of an item at once; what the former attempt still says counts no more."""
     attempt = former.attempt + 1
     line = ItemLine(
         item_code=former.item_code,
         item_id=item_id_of(process.application_id, former.item_code, attempt),
         attempt=attempt,
         department=former.department,
-        jurisdiction=former.jurisdiction,
+        jurisdiction=jurisdiction or former.jurisdiction,
         after=former.after,
         optional=former.optional,
         dispatched=True,
     )
-    given = {reference.code: reference for reference in (*process.materials, *applied.materials)}
-    process = _changed(process._replace(materials=tuple(given.values()), more_materials=True), line)
-    return process, (_item_dispatched(process, line, applied.event_id, applied.occurred_at, catalogue),)
+    process = revived(with_lines(process, line))
+    return process, (item_dispatched(process, line, cause, at, catalogue, reopened_at),)
 
 
-def supplement(process: StageProcess, given: SupplementSubmitted) -> Said:
-    """Hand a supplement to the department that asked for it (Art. 13)."""
-    line = process.lines[given.item_code]
-    if line.item_id != given.item_id:
-        return ()
-    return (
+def revived(process: StageProcess) -> StageProcess:
+    """Let what never started because another item had failed wait again, once none of its predecessors stands failed
+    any more: an item declared again is open again with all that waits for it (R26, R29)."""
+    for line in process.lines.values():
+        stopped = line.state is S.NOT_DISPATCHED and not line.closed
+        if stopped and not any(stages.failed(process.lines[one].standing) for one in line.after):
+            return revived(with_lines(process, line._replace(state=S.DRAFT, ended_at=None)))
+    return process
+
+
+def supplement(process: StageProcess, given: SupplementSubmitted) -> tuple[StageProcess, Said]:
+    """Hand a supplement to the department that asked for it (Art. 13); what is dispatched later has its materials."""
+    line = process.lines.get(given.item_code)
+    if line is None or line.item_id != given.item_id:
+        return process, ()
+    if given.materials:
+        process = _with_materials(process, given.materials)
+    return process, (
         ItemSupplemented(
-            **_about_item(process, line, given.event_id, given.occurred_at, "supplement", given.event_id),
+            **about_item(process, line, given.event_id, given.occurred_at, "supplement", given.event_id),
             submitted_at=given.occurred_at,
             materials=given.materials,
             explanation=given.explanation,
@@ -260,20 +356,45 @@ def supplement(process: StageProcess, given: SupplementSubmitted) -> Said:
     )
 
 
-def withdraw(process: StageProcess, asked: WithdrawalRequested) -> Said:
-    """Tell the department that the builder withdrew an item, once that is confirmed."""
-    line = process.lines[asked.item_code]
-    if line.item_id != asked.item_id or not asked.confirmed:
-        return ()
-    return (
-        ItemWithdrawn(
-            **_about_item(process, line, asked.event_id, asked.occurred_at, "withdraw", asked.event_id),
-            withdrawn_at=asked.occurred_at,
-            reason=asked.reason,
-            actor=asked.actor,
-        ),
-    )
+def withdraw(process: StageProcess, asked: WithdrawalRequested, catalogue: Catalogue) -> tuple[StageProcess, Said]:
+    """Tell the department that the builder withdrew an item, once that is confirmed.
 
+    An item that still waits for others is handed over together with its withdrawal: its department ends it like any
+    other, and it never goes out later.
+    """
+    line = process.lines.get(asked.item_code)
+    if line is None or line.item_id != asked.item_id or not asked.confirmed:
+        return process, ()
+    cause, at = asked.event_id, asked.occurred_at
+    given: Said = ()
+    if not line.dispatched and not line.ended:
+        process = with_lines(process, line._replace(dispatched=True))
+        given = (item_dispatched(process, line, cause, at, catalogue),)
+    withdrawn = ItemWithdrawn(
+        **about_item(process, line, cause, at, "withdraw", cause),
+        withdrawn_at=at,
+        reason=asked.reason,
+        actor=asked.actor,
+    )
+    return process, (*given, withdrawn)
+
+
+def receive(process: StageProcess, received: ApplicationReceived) -> tuple[StageProcess, Said]:
+    """The window's receipt accepts the stage where the city reads it so (P2 `window_receipt`)."""
+    if policies_of(process.policies).stage_accepted_when != "window_receipt":
+        return process, ()
+    return _accepted(process, received.event_id, received.occurred_at)
+
+
+def _received_online(process: StageProcess, applied: StageApplied) -> tuple[StageProcess, Said]:
+    """What is handed in wholly online is received when it is declared: no window's receipt will follow (P2)."""
+    by_receipt = policies_of(process.policies).stage_accepted_when == "window_receipt"
+    if not by_receipt or applied.submission is not Submission.ONLINE:
+        return process, ()
+    return _accepted(process, applied.event_id, applied.occurred_at)
+
+
+# Steps of items -------------------------------------------------------------------------------------------------
 
 STATE_AFTER: Final[Mapping[type[items.ItemStepped], ItemState]] = {
     items.ItemReceived: S.RECEIVED,
@@ -283,6 +404,7 @@ STATE_AFTER: Final[Mapping[type[items.ItemStepped], ItemState]] = {
     items.ItemReturned: S.RETURNED,
     items.ItemRecalled: S.AUTO_RECALLED,
     items.ItemTakenBack: S.WITHDRAWN,
+    items.ItemRevoked: S.REVOKED,
 }
 """The steps that mean something to a stage; the others leave it as it is."""
 
@@ -298,56 +420,121 @@ def fold(process: StageProcess, steps: Iterable[items.ItemStepped], catalogue: C
 
 def _fold_one(process: StageProcess, step: items.ItemStepped, catalogue: Catalogue) -> tuple[StageProcess, Said]:
     line = process.lines.get(step.item_code)
-    if line is None or line.item_id != step.item_id or step.version <= line.version:
+    if line is None or line.item_id != step.item_id or line.closed or step.version <= line.version:
         return process, ()
     state = STATE_AFTER.get(type(step))
     if state is None:
-        return _changed(process, line._replace(version=step.version)), ()
+        return with_lines(process, line._replace(version=step.version)), ()
+    line = _stepped(line, step, state)
+    process = with_lines(process, line)
+    if isinstance(step, items.ItemConcluded | items.ItemRevoked):
+        process = process._replace(issued=(*process.issued, step))
+    process, accepted = (process, ()) if state is S.RECEIVED else _accept(process, step)
+    process, ended = settle(process, line, step.event_id, step.at, catalogue)
+    return process, (*accepted, *ended)
+
+
+def _stepped(line: ItemLine, step: items.ItemStepped, state: ItemState) -> ItemLine:
+    """Return the line after a step; an item called back ended at its due instant, whenever that is said (R19)."""
     outcome, opinion = step.told
-    process = _changed(process, line._replace(version=step.version, state=state, outcome=outcome, opinion=opinion))
-    process, accepted = _accept(process, step) if state is S.ACCEPTED else (process, ())
-    process, sent = _dispatch_ready(process, step.event_id, step.at, catalogue)
-    process, concluded = _conclude(process, step)
-    return process, (*accepted, *sent, *concluded)
+    ended_at = None if state not in TERMINAL else step.due_at if isinstance(step, items.ItemRecalled) else step.at
+    return line._replace(version=step.version, state=state, outcome=outcome, opinion=opinion, ended_at=ended_at)
 
 
 def _accept(process: StageProcess, step: items.ItemStepped) -> tuple[StageProcess, Said]:
-    """The first item accepted accepts the stage (P2)."""
+    """Accept the stage when its items' steps do, by the reading that it runs under (P2, R31)."""
     if process.accepted_at is not None:
         return process, ()
-    process = process._replace(accepted_at=step.at, version=process.version + 1)
+    standings = [line.standing for line in process.lines.values()]
+    if not stages.is_accepted(standings, policies_of(process.policies)):
+        return process, ()
+    return _accepted(process, step.event_id, step.at)
+
+
+def _accepted(process: StageProcess, cause: UUID, at: datetime) -> tuple[StageProcess, Said]:
+    """Accept the stage, once; the clock of one that has concluded stays closed (P20)."""
+    if process.accepted_at is not None or process.concluded_at is not None:
+        return process, ()
+    process = process._replace(accepted_at=at, version=process.version + 1)
     return process, (
         StageAccepted(
-            **_about_stage(process, step.event_id, step.at, "StageAccepted"),
+            **about_stage(process, cause, at, "StageAccepted"),
             version=process.version,
-            accepted_at=step.at,
+            accepted_at=at,
             limit_days=process.limit_days,
             jurisdiction=process.jurisdiction,
         ),
     )
 
 
-def _conclude(process: StageProcess, step: items.ItemStepped) -> tuple[StageProcess, Said]:
-    """The last open item's end concludes the stage, once (P18)."""
-    standings = [line.standing for line in process.lines.values()]
-    if process.concluded_at is not None or not stages.is_concluded(standings):
+def settle(
+    process: StageProcess, line: ItemLine, cause: UUID, at: datetime, catalogue: Catalogue
+) -> tuple[StageProcess, Said]:
+    """Return what follows when an item no longer holds its stage: others go out or never will (P23, R29); the stage
+    concludes, once; and how a concluded one stands anew is said (P18, P20, R30)."""
+    if not stages.is_closed(line.standing):
         return process, ()
-    process = process._replace(concluded_at=step.at, version=process.version + 1)
+    process, sent = dispatch_ready(process, cause, at, catalogue)
+    finish = _conclude if process.concluded_at is None else _amend
+    process, ended = finish(process, cause, line.ended_at or at, catalogue)
+    return process, (*sent, *ended)
+
+
+def _standings(process: StageProcess, catalogue: Catalogue) -> list[Standing]:
+    return [line.standing._replace(milestone=catalogue.items[code].milestone) for code, line in process.lines.items()]
+
+
+def _conclude(process: StageProcess, cause: UUID, at: datetime, catalogue: Catalogue) -> tuple[StageProcess, Said]:
+    standings = _standings(process, catalogue)
+    if not stages.is_concluded(standings, policies_of(process.policies)):
+        return process, ()
+    concluded_at = _concluded_at(process, standings, at)
+    process = process._replace(concluded_at=concluded_at, version=process.version + 1)
     return process, (
         StageConcluded(
-            **_about_stage(process, step.event_id, step.at, "StageConcluded"),
+            **about_stage(process, cause, concluded_at, "StageConcluded"),
             version=process.version,
-            concluded_at=step.at,
+            concluded_at=concluded_at,
             result=stages.result(standings),
-            items=tuple(
-                ItemResult(
-                    item_id=line.item_id,
-                    item_code=line.item_code,
-                    state=line.state,
-                    outcome=line.outcome,
-                    opinion=line.opinion,
-                )
-                for line in process.lines.values()
-            ),
+            items=_results(process),
         ),
+    )
+
+
+def _concluded_at(process: StageProcess, standings: Iterable[Standing], at: datetime) -> datetime:
+    """Return when the last of the items that count ended: the one read last need not be it (a decision waits for its
+    seal, a recall for the timer), and a stage does not conclude before its items (R1, R19)."""
+    milestones = [one for one in standings if one.milestone]
+    counted = {
+        "all_terminal": standings,
+        "milestone_all": milestones,
+        "milestone_any": [one for one in milestones if one.outcome in stages.GRANTED],
+    }[policies_of(process.policies).stage_concludes_when]
+    ends = (process.lines[one.item_code].ended_at for one in counted or standings)
+    return max((end for end in ends if end is not None), default=at)
+
+
+def _amend(process: StageProcess, cause: UUID, at: datetime, catalogue: Catalogue) -> tuple[StageProcess, Said]:
+    process = process._replace(version=process.version + 1)
+    return process, (
+        StageResultAmended(
+            **about_stage(process, cause, at, "StageResultAmended", process.version),
+            version=process.version,
+            amended_at=at,
+            result=stages.result(_standings(process, catalogue)),
+            items=_results(process),
+        ),
+    )
+
+
+def _results(process: StageProcess) -> tuple[ItemResult, ...]:
+    return tuple(
+        ItemResult(
+            item_id=line.item_id,
+            item_code=line.item_code,
+            state=line.state,
+            outcome=line.outcome,
+            opinion=line.opinion,
+        )
+        for line in process.lines.values()
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import ARRAY, Field, Text
+from sqlmodel import ARRAY, Field, Text, Uuid
 
 from chassis.alembic.described import instant, tables_of_a_service
 
@@ -27,6 +27,7 @@ class Process(Base, table=True):
     version: int
     accepted_at: datetime | None = instant()
     concluded_at: datetime | None = instant()
+    deferred: str
 
 
 class Line(Base, table=True):
@@ -44,3 +45,20 @@ class Line(Base, table=True):
     opinion: str
     dispatched: bool
     version: int
+    ended_at: datetime | None = instant()
+
+
+class Result(Base, table=True):
+    __tablename__ = "results"
+    project_code: str = Field(primary_key=True)
+    item_code: str = Field(primary_key=True)
+    item_id: UUID | None
+    outcome: str | None
+    document: str | None
+    awaited_by: list[UUID] = Field(sa_type=ARRAY(Uuid))
+
+
+class Decision(Base, table=True):
+    __tablename__ = "decisions"
+    decision_id: UUID = Field(primary_key=True)
+    took_effect_at: datetime = instant("clock_timestamp")
