@@ -15,6 +15,7 @@ APPLICATION: Final = str(derived_id("application", CODE, 1))
 ITEM: Final = "S1-09"
 OTHER_USCC: Final = "91210281MA0XYU9874"
 P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+A: Final = Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 
@@ -40,6 +41,15 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
     ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+    ("intake", "POST", "/policies"): {A},
+    ("intake", "GET", "/policies"): set(Role),
+    ("intake", "GET", "/policies/{version}"): set(Role),
+    ("intake", "POST", f"{APPLIED}/materials"): {B},
+    ("intake", "GET", f"{PROJECT}/materials"): {P, B, W, S},
+    ("intake", "GET", f"{ACT}/materials/{{material}}"): {F},
+    ("intake", "GET", "/reports/first-recorders"): {S},
+    ("intake", "GET", "/window/withdrawals"): {W},
+    ("intake", "POST", f"{ACT}/withdrawals/answer"): {W},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -52,6 +62,15 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
+    "/policies": {
+        "version": "矩阵",
+        "catalogue_version": "2018.1",
+        "effective_at": "2100-01-01T00:00:00+08:00",
+        "document": "大工改办〔2026〕1号",
+        "reason": "演练",
+    },
+    f"{APPLIED}/materials": {"materials": []},
+    f"{ACT}/withdrawals/answer": {"confirmed": True},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -59,6 +78,7 @@ CLAIMS: Final[dict[Role, dict[str, str]]] = {
     W: {"jurisdiction": "210281"},
     F: {"jurisdiction": "210281", "department": "RFB"},
     S: {"jurisdiction": "210281"},
+    A: {"jurisdiction": "210200"},
 }
 STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
     B: [({"uscc": OTHER_USCC}, {404})],
@@ -68,6 +88,7 @@ STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
         ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
     ],
     S: [({"jurisdiction": "210283"}, {403})],
+    A: [({"jurisdiction": "210283"}, {403})],
 }
 """The same role from elsewhere, and how it is sent away."""
 
@@ -92,6 +113,7 @@ def item_id(suite: Suite, people: People) -> str:
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
+    names |= {"version": "178/2018", "material": "M08"}
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
         return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})
@@ -138,7 +160,8 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] == "/read-model/fingerprint"
 
 
-ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT)]
+FOR_EVERYBODY = ("/policies/{version}",)
+ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in FOR_EVERYBODY]
 
 
 @pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)
