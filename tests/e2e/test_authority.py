@@ -49,6 +49,15 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", f"{CHANGE}/approval"): {A},
     ("signing", "POST", f"{CHANGE}/rejection"): {A},
     ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
+    ("intake", "POST", "/policies"): {A},
+    ("intake", "GET", "/policies"): set(Role),
+    ("intake", "GET", "/policies/{version}"): set(Role),
+    ("intake", "POST", f"{APPLIED}/materials"): {B},
+    ("intake", "GET", f"{PROJECT}/materials"): {P, B, W, S},
+    ("intake", "GET", f"{ACT}/materials/{{material}}"): {F},
+    ("intake", "GET", "/reports/first-recorders"): {S},
+    ("intake", "GET", "/window/withdrawals"): {W},
+    ("intake", "POST", f"{ACT}/withdrawals/answer"): {W},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -73,6 +82,15 @@ BODIES: Final[dict[str, Any]] = {
     },
     f"{CHANGE}/rejection": {"reason": "材料不全"},
     f"{ITEM_OF}/limit": {"limit_days": 9, "opinion": "案情复杂"},
+    "/policies": {
+        "version": "矩阵",
+        "catalogue_version": "2018.1",
+        "effective_at": "2100-01-01T00:00:00+08:00",
+        "document": "大工改办〔2026〕1号",
+        "reason": "演练",
+    },
+    f"{APPLIED}/materials": {"materials": []},
+    f"{ACT}/withdrawals/answer": {"confirmed": True},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -127,7 +145,7 @@ def request_id(people: People) -> str:
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
-    names["request_id"] = ROSTER_REQUEST
+    names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08"}
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
         return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})
@@ -174,7 +192,8 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] == "/read-model/fingerprint"
 
 
-ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT)]
+FOR_EVERYBODY = ("/policies/{version}",)
+ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in FOR_EVERYBODY]
 
 
 @pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)

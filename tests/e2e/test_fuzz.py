@@ -36,8 +36,14 @@ def test_whatever_comes_in_is_answered_as_the_document_says(suite: Suite, name: 
 def role_for(name: str, operation: Any) -> str:
     if operation.method.upper() == "PUT":
         return "platform"
-    if operation.path.endswith("/limit"):
+    if operation.path.endswith("/limit") or operation.path.startswith("/policies"):
         return "admin"
+    if "/withdrawals/answer" in operation.path or operation.path.startswith("/window"):
+        return "window"
+    if operation.path.startswith("/reports"):
+        return "supervisor"
+    if operation.path.endswith("/materials/{material}"):
+        return "officer"
     return "window" if operation.path.endswith(("/receipt", "/issues")) else ROLE_OF[name]
 
 

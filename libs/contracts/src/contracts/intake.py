@@ -75,6 +75,15 @@ class SupplementSubmitted(AboutStage):
     actor: Actor
 
 
+class DeferredMaterialsSubmitted(AboutStage):
+    """容缺: the builder handed in materials that were deferred at the declaration (Art. 17); held from now on like any
+    other, no clock feels it."""
+
+    version: Version
+    materials: tuple[MaterialRef, ...]
+    actor: Actor
+
+
 class WithdrawalRequested(AboutStage):
     """The builder asks to withdraw an item; `confirmed` once the window confirmed or handling had not begun."""
 

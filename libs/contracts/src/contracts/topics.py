@@ -39,6 +39,7 @@ APPLICATIONS = Topic(
         intake.StageApplied,
         intake.ItemReapplied,
         intake.SupplementSubmitted,
+        intake.DeferredMaterialsSubmitted,
         intake.WithdrawalRequested,
         intake.ApplicationReceived,
         intake.ResultIssued,

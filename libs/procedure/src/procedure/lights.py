@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from contracts.terms import ClockState, Light
+from contracts.terms import ClockState, Light, PauseReason
 from contracts.timer import (
     ClockPaused,
     ClockResumed,
@@ -16,7 +16,7 @@ from contracts.timer import (
     LightChanged,
 )
 from procedure.calendar import Calendar, local_day, start_of_day
-from procedure.clock import Clock, due, remaining_days, state
+from procedure.clock import Clock, due, pause, remaining_days, resume, state, stop, used_days
 from procedure.policies import DEFAULT, Policies
 
 SHORT_LIMIT: Final = 3
@@ -79,27 +79,62 @@ def worst(lights: Iterable[Light]) -> Light | None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What people are shown of a clock: its due instant and light, and the generation that both follow from."""
+    """What people are shown of a clock: its due instant and light, the generation that both follow from, and the clock
+    itself as its steps tell it (None where its start was not heard)."""
 
     due_at: datetime | None = None
     light: Light | None = None
     generation: int = 0
+    clock: Clock | None = None
+
+    def used_days(
+        self, at: datetime, calendar: Calendar, jurisdiction: str, policies: Policies = DEFAULT
+    ) -> int | None:
+        """Return the working days used at `at` by the calendar in force; None where no clock ever ran (Art. 11, 13).
+
+        Raises YearNotCovered.
+        """
+        if self.clock is None:
+            return None
+        return used_days(_counted(self.clock, policies), at, calendar, jurisdiction, policies)
+
+
+def _counted(clock: Clock, policies: Policies) -> Clock:
+    """The clock as its days count: by P3 a stage may begin anew with what was declared again after a return."""
+    again = [one.ended_at for one in clock.pauses if one.reason is PauseReason.RETURNED and one.ended_at is not None]
+    if not policies.stage_restart_on_return or not again:
+        return clock
+    later = tuple(one for one in clock.pauses if one.began_at >= max(again))
+    return clock._replace(started_at=max(again), pauses=later)
 
 
 def shown(before: Shown, step: ClockStepped) -> Shown:
-    """Return what is shown after a step of the clock; a repeat changes nothing."""
+    """Return what is shown after a step of the clock; a repeat changes nothing. Red stays red (R23)."""
     if step.generation <= before.generation:
         return before
+    red, clock = before.light is Light.RED, before.clock
     match step:
-        case ClockStarted() | ClockResumed():
-            return Shown(step.due_at, Light.GREEN, step.generation)
+        case ClockStarted():
+            return Shown(step.due_at, Light.GREEN, step.generation, Clock(step.limit_days, step.at))
+        case ClockResumed():
+            running = None if clock is None else _running(clock, step.at)
+            return Shown(step.due_at, Light.RED if red else Light.GREEN, step.generation, running)
         case ClockPaused():
-            return Shown(None, Light.GREY, step.generation)
+            standing = None if clock is None else pause(clock, step.reason, "", step.at)
+            light = Light.RED if red else Light.GREY
+            return Shown(before.due_at if red else None, light, step.generation, standing)
         case DueChanged():
-            return Shown(step.due_at, before.light, step.generation)
+            return Shown(step.due_at, before.light, step.generation, clock)
         case LightChanged():
-            return Shown(before.due_at, step.light, step.generation)
+            return Shown(before.due_at, step.light, step.generation, clock)
         case ClockStopped():
-            return Shown(None, None, step.generation)
+            stopped = None if clock is None else stop(clock, step.end, step.at)
+            return Shown(None, None, step.generation, stopped)
         case _:
             return before
+
+
+def _running(clock: Clock, at: datetime) -> Clock:
+    for reason, key in clock.reasons:
+        clock = resume(clock, reason, key, at)
+    return clock

@@ -1,10 +1,13 @@
 """Wires intake's rooms."""
 
 from chassis.bus import Listen
+from chassis.calendars import Calendars
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
+from contracts.supervision import SpecialHandlingGranted
 from intake import api
+from intake.api.office import Office
 from intake.handlers import Handlers
 from intake.materials import Materials
 from intake.settings import Settings
@@ -14,13 +17,15 @@ def create(settings: Settings) -> Service:
     """Return intake, ready to run."""
     city = load(settings.catalogue_path)
     service = Service("Lianshen intake", settings)
-    handlers = Handlers(city.catalogue)
+    handlers, calendars = Handlers(city), Calendars(city.calendar)
     service.listens(
         Listen(topics.STAGES, handlers.on_stages),
         Listen(topics.ITEMS, handlers.on_items),
         Listen(topics.CLOCKS, handlers.on_clocks),
+        Listen(topics.CALENDAR, calendars.on_calendar),
+        Listen(topics.SUPERVISION, handlers.on_special_handling, only=(SpecialHandlingGranted,)),
     )
-    service.speaks(topics.PROJECTS, topics.APPLICATIONS, topics.NOTICES)
+    service.speaks(topics.PROJECTS, topics.APPLICATIONS, topics.POLICIES, topics.NOTICES)
     materials = Materials(settings.materials_url)
-    service.serves(api.router(service.database, service.wallclock, city.catalogue, materials))
+    service.serves(api.router(Office(service.database, service.wallclock, city, calendars, materials)))
     return service

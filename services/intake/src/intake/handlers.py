@@ -1,139 +1,155 @@
 """What intake does when something happened: the builder's progress is brought up to date, and the builder is told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from chassis import shown
 from chassis.bus import Received, hold_back
+from chassis.catalogue import City
 from chassis.database import Work
 from contracts import topics
-from contracts.codes import CreditCode, ItemCode
-from contracts.department_worker import ItemStepped
-from contracts.dispatcher import ItemNotDispatched, StageAccepted, StageConcluded, StageDispatched
-from contracts.intake import NoticeSent
-from contracts.parts import AboutStage, DispatchedItem
-from contracts.terms import ItemState
-from contracts.timer import ClockStepped
+from contracts.codes import ItemCode
+from contracts.department_worker import ItemStepped, MaterialsRecorded
+from contracts.dispatcher import (
+    ItemClosed,
+    ItemNotDispatched,
+    StageAccepted,
+    StageConcluded,
+    StageDispatched,
+    StageResultAmended,
+)
+from contracts.parts import AboutStage
+from contracts.supervision import SpecialHandlingGranted
+from contracts.terms import StageState
+from contracts.timer import ClockStepped, ReminderDue
 from intake import domain, store
-from intake.store import Progress, StageStep
-from procedure import stages
+from intake.domain.progress import Progress
+from intake.store.applications import Case, StageStep
+from procedure import special_handling, stages
 from procedure.catalogue import Catalogue
 from procedure.stages import Standing
 
 ProgressOf = dict[tuple[UUID, ItemCode], Progress]
+CaseOf = Mapping[UUID, Case]
 
 
 class Handlers:
-    """Intake's handlers over one catalogue."""
+    """Intake's handlers over one city: each case is read under the versions that it was admitted under."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, city: City) -> None:
+        self._city = city
 
     async def on_stages(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
-        """A stage was dispatched, accepted or concluded (Art. 9, 13, 15)."""
-        builders = await store.builders(work, {received.event.application_id for received in events})
-        ours = [received for received in events if received.event.application_id in builders]
-        fresh = [
-            _fresh(received.event, item)
-            for received in ours
-            if isinstance(received.event, StageDispatched)
-            for item in received.event.items
-        ]
-        known = await store.progress(work.connection, builders)
-        rows = {(row.application_id, row.item_code): row for row in fresh} | known
-        closed = [
-            _not_dispatched(received.event, rows) for received in ours if isinstance(received.event, ItemNotDispatched)
-        ]
-        rows |= {(row.application_id, row.item_code): row for row in closed}
-        await store.keep_progress(work, [row for key, row in rows.items() if known.get(key) != row])
-        await store.keep_stages(work, [step for received in ours for step in self._stage_steps(received.event)])
-        notices = [
-            (domain.notice_of_stage(received.event, builders[received.event.application_id], self._catalogue), received)
-            for received in ours
-        ]
-        await _tell(work, notices)
-
-    def _stage_steps(self, event: AboutStage) -> Iterable[StageStep]:
-        if isinstance(event, StageDispatched):
-            yield StageStep(event.application_id, event.version, "DISPATCHED", limit_days=event.limit_days)
-        if isinstance(event, StageAccepted):
-            yield StageStep(event.application_id, event.version, "ACCEPTED")
-        if isinstance(event, StageConcluded):
-            standings = [
-                Standing(one.item_code, one.state, one.outcome, optional=self._is_optional(one.item_code))
-                for one in event.items
-            ]
-            passed = stages.passed(standings)
-            yield StageStep(event.application_id, event.version, "CONCLUDED", event.result.value, passed)
-
-    def _is_optional(self, code: ItemCode) -> bool:
-        return code in self._catalogue.items and self._catalogue.items[code].optional
+        """A stage was dispatched, accepted or concluded, its result amended, an item of it closed (Art. 9, 13, 15)."""
+        cases = await store.applications.cases(work, {received.event.application_id for received in events})
+        ours = [received for received in events if received.event.application_id in cases]
+        known = await store.progress.load(work.connection, cases)
+        rows = dict(known)
+        for received in ours:
+            _take_in(received.event, rows)
+        await store.progress.keep(work, [row for key, row in rows.items() if known.get(key) != row])
+        steps = [step for received in ours for step in _stage_steps(received.event, self._under(cases, received))]
+        await store.applications.keep_stages(work, steps)
+        await self._tell(work, ours, cases)
 
     async def on_items(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
-        """A step of an item (Art. 11): shown to the builder, who is told where the law says so."""
+        """A step of an item (Art. 11): shown to the builder, who is told where the law says so; and who was the first
+        to check a material against its original (Art. 12)."""
+        await store.given.record(work, [r.event for r in events if isinstance(r.event, MaterialsRecorded)])
         steps = [received for received in events if isinstance(received.event, ItemStepped)]
         ids = {received.event.application_id for received in steps}
-        builders = await store.builders(work, ids)
-        rows = await store.progress(work.connection, ids)
-        ours = [received for received in steps if received.event.application_id in builders]
+        cases = await store.applications.cases(work, ids)
+        rows = await store.progress.load(work.connection, ids)
+        ours = [received for received in steps if received.event.application_id in cases]
         ready = hold_back(
             ours, work, lambda received: (received.event.application_id, received.event.item_code) not in rows
         )
         changed: ProgressOf = {}
-        notices: list[tuple[NoticeSent | None, Received[AboutStage]]] = []
+        fresh: list[Received[Any]] = []
         for received in ready:
             step = received.event
             key = (step.application_id, step.item_code)
             row = changed.get(key, rows[key])
-            if step.attempt < row.attempt or (step.attempt == row.attempt and step.version <= row.version):
-                continue
-            changed[key] = _stepped(row, step)
-            notices.append((domain.notice_of_item(step, _of(builders, step), self._catalogue), received))
-        await store.keep_progress(work, list(changed.values()))
-        await _tell(work, notices)
+            if domain.progress.is_new(row, step):
+                changed[key] = domain.progress.stepped(row, step)
+                fresh.append(received)
+        await store.progress.keep(work, list(changed.values()))
+        await self._tell(work, fresh, cases)
 
     async def on_clocks(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
-        """A clock turned: due instants and lights as the builder sees them (Art. 11, 22)."""
+        """A clock turned: due instants and lights as the builder sees them (Art. 11, 22); or a day came that the
+        builder is reminded of (P12, R8)."""
         await shown.follow(work, [one.event for one in events if isinstance(one.event, ClockStepped)])
+        reminders = [received for received in events if isinstance(received.event, ReminderDue)]
+        if reminders:
+            cases = await store.applications.cases(work, {received.event.application_id for received in reminders})
+            await self._tell(work, [one for one in reminders if one.event.application_id in cases], cases)
+
+    async def on_special_handling(self, events: Sequence[Received[SpecialHandlingGranted]], work: Work) -> None:
+        """A special handling was granted that a later declaration may use (Art. 17)."""
+        granted = [received.event for received in events]
+        await store.given.grant(work, [event for event in granted if _is_for_declarations(event)])
+
+    def _under(self, cases: CaseOf, received: Received[AboutStage]) -> Catalogue:
+        return self._city.under(cases[received.event.application_id].policies)
+
+    async def _tell(self, work: Work, events: Iterable[Received[AboutStage]], cases: CaseOf) -> None:
+        """Tell builders what they have to know, once."""
+        told = {}
+        for received in events:
+            event = received.event
+            builder = cases[event.application_id].builder
+            notice = domain.notices.notice_of(event, builder, self._under(cases, received))
+            if notice is not None:
+                told[notice.event_id] = (notice, received.traceparent)
+        for notice in await store.notices.keep(work, [notice for notice, _ in told.values()]):
+            work.say(topics.NOTICES, notice, traceparent=told[notice.event_id][1])
 
 
-def _fresh(event: StageDispatched, item: DispatchedItem) -> Progress:
-    return Progress(
-        event.application_id,
-        item.item_code,
-        item.item_id,
-        item.attempt,
-        item.department,
-        item.jurisdiction,
-        ItemState.DRAFT,
-        None,
-        "",
-        item.limit_days,
-        0,
+def _is_for_declarations(event: SpecialHandlingGranted) -> bool:
+    return special_handling.EFFECTS[event.effect].carried_out_by == "intake"
+
+
+def _take_in(event: AboutStage, rows: ProgressOf) -> None:
+    """Take an event of the dispatcher's into the items of its stage."""
+    match event:
+        case StageDispatched():
+            for item in event.items:
+                rows.setdefault((event.application_id, item.item_code), domain.progress.fresh(event, item))
+        case ItemNotDispatched():
+            key = (event.application_id, event.item_code)
+            rows[key] = domain.progress.not_dispatched(rows[key])
+        case ItemClosed():
+            key = (event.application_id, event.item_code)
+            rows[key] = domain.progress.closed(rows[key], event)
+        case _:
+            return
+
+
+def _stage_steps(event: AboutStage, catalogue: Catalogue) -> Iterable[StageStep]:
+    match event:
+        case StageDispatched():
+            dispatched = StageState.DISPATCHED.value
+            yield StageStep(event.application_id, event.version, dispatched, limit_days=event.limit_days)
+        case StageAccepted():
+            yield StageStep(event.application_id, event.version, StageState.ACCEPTED.value)
+        case StageConcluded() | StageResultAmended():
+            concluded, passed = StageState.CONCLUDED.value, _passed(event, catalogue)
+            yield StageStep(event.application_id, event.version, concluded, event.result.value, passed)
+        case _:
+            return
+
+
+def _passed(event: StageConcluded | StageResultAmended, catalogue: Catalogue) -> bool:
+    """Whether the next stage may be declared, as the items of this one stand (R28)."""
+    return stages.passed(
+        [
+            Standing(one.item_code, one.state, one.outcome, optional=_is_optional(one.item_code, catalogue))
+            for one in event.items
+        ]
     )
 
 
-def _not_dispatched(event: ItemNotDispatched, rows: ProgressOf) -> Progress:
-    return rows[event.application_id, event.item_code]._replace(state=ItemState.NOT_DISPATCHED)
-
-
-def _stepped(row: Progress, step: ItemStepped) -> Progress:
-    outcome, opinion = step.told
-    return row._replace(
-        item_id=step.item_id,
-        attempt=step.attempt,
-        version=step.version,
-        state=domain.state_after(step, row.state),
-        outcome=outcome,
-        opinion=opinion,
-    )
-
-
-def _of(builders: dict[UUID, CreditCode], step: ItemStepped) -> CreditCode:
-    return builders[step.application_id]
-
-
-async def _tell(work: Work, notices: Sequence[tuple[NoticeSent | None, Received[AboutStage]]]) -> None:
-    told = {notice.event_id: (notice, received) for notice, received in notices if notice is not None}
-    for notice in await store.keep_notices(work, [notice for notice, _ in told.values()]):
-        work.say(topics.NOTICES, notice, traceparent=told[notice.event_id][1].traceparent)
+def _is_optional(code: ItemCode, catalogue: Catalogue) -> bool:
+    return code in catalogue.items and catalogue.items[code].optional

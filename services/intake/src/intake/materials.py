@@ -43,6 +43,13 @@ class NotAScan(Refusal):
     status = 415
 
 
+class MaterialBytesLost(Refusal):
+    """材料文件 {sha256} 不在材料库中，请联系平台运维"""
+
+    article = "第八条"
+    status = 404
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A stored material: SHA-256 of the bytes, size in bytes, media type."""
@@ -82,8 +89,16 @@ class Materials:
         finally:
             await self._forget(staging)
 
+    async def open(self, sha256: Sha256) -> AsyncIterator[bytes]:
+        """Return the bytes of a stored material, streamed in parts. Raises MaterialBytesLost."""
+        try:
+            found = await obstore.get_async(self._store, _address(sha256))
+        except FileNotFoundError:
+            raise MaterialBytesLost(sha256=sha256) from None
+        return _parts(found)
+
     async def _settle(self, staging: str, sha256: Sha256, size: int, media_type: str) -> Stored:
-        address = f"{sha256[:2]}/{sha256}"
+        address = _address(sha256)
         if not await self._has(address):
             await obstore.copy_async(self._store, staging, address)
         return Stored(sha256, size, media_type)
@@ -100,3 +115,12 @@ class Materials:
             await obstore.delete_async(self._store, staging)
         except FileNotFoundError:
             return
+
+
+def _address(sha256: Sha256) -> str:
+    return f"{sha256[:2]}/{sha256}"
+
+
+async def _parts(found: Any) -> AsyncIterator[bytes]:
+    async for part in found.stream(min_chunk_size=PART_BYTES):
+        yield bytes(part)

@@ -107,6 +107,7 @@ def _shown_clocks(base: Any) -> None:
         due_at: datetime | None = instant()
         light: str | None
         generation: int
+        clock: str | None
 
 
 def _calendar_amendments(base: Any) -> None:

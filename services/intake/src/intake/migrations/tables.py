@@ -1,13 +1,25 @@
 """Intake's tables as they stand after the newest revision."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlmodel import Field, Index, UniqueConstraint, text
 
-from chassis.alembic.described import big, instant, tables_of_a_service
+from chassis.alembic.described import big, instant, numbered, tables_of_a_service
 
-Base = tables_of_a_service(http_writes=True, shows_clocks=True)
+Base = tables_of_a_service(http_writes=True, shows_clocks=True, counts_days=True)
+
+
+class Policy(Base, table=True):
+    __tablename__ = "policies"
+    version: str = Field(primary_key=True)
+    versions: str
+    effective_at: datetime = instant()
+    document: str
+    reason: str
+    holder: str
+    certificate: str
+    published_at: datetime = instant()
 
 
 class Project(Base, table=True):
@@ -36,6 +48,7 @@ class Application(Base, table=True):
     result: str | None
     passed: bool | None
     limit_days: int | None
+    policies: str
 
 
 class Upload(Base, table=True):
@@ -46,14 +59,72 @@ class Upload(Base, table=True):
     media_type: str
 
 
-class ProjectMaterial(Base, table=True):
-    __tablename__ = "project_materials"
+class GivenMaterial(Base, table=True):
+    __tablename__ = "given_materials"
     project_code: str = Field(primary_key=True)
     material: str = Field(primary_key=True)
+    number: int = numbered()
+    application_id: UUID
+    stage: int
+    item_code: str | None
     sha256: str
     name: str
     size: int = big()
+    given_at: datetime = instant()
+
+
+class FirstRecorder(Base, table=True):
+    __tablename__ = "first_recorders"
+    project_code: str = Field(primary_key=True)
+    material: str = Field(primary_key=True)
+    sha256: str = Field(primary_key=True)
+    holder: str
+    certificate: str
+    department: str
+    jurisdiction: str
+    item_code: str
+    recorded_at: datetime = instant()
+
+
+class ViewedMaterial(Base, table=True):
+    __tablename__ = "viewed_materials"
+    event_id: UUID = Field(primary_key=True)
+
+
+class SpecialHandling(Base, table=True):
+    __tablename__ = "special_handlings"
+    __table_args__ = (
+        Index("special_handlings_stage", "project_code", "stage"),
+        Index("special_handlings_used", "used_by"),
+    )
+    handling_id: UUID = Field(primary_key=True)
+    project_code: str
     stage: int
+    effect: str
+    material: str | None
+    promised_on: date | None
+    granted_at: datetime = instant()
+    used_by: UUID | None
+
+
+class Withdrawal(Base, table=True):
+    __tablename__ = "withdrawals"
+    __table_args__ = (
+        Index("withdrawals_application", "application_id"),
+        Index("withdrawals_waiting", "item_id", unique=True, postgresql_where=text("confirmed IS NULL")),
+    )
+    request_id: UUID = Field(primary_key=True)
+    application_id: UUID = Field(foreign_key="applications.application_id")
+    item_code: str
+    item_id: UUID
+    reason: str
+    holder: str
+    certificate: str
+    asked_at: datetime = instant()
+    confirmed: bool | None
+    answer: str | None
+    answered_by: str | None
+    answered_at: datetime | None = instant()
 
 
 class Progress(Base, table=True):
@@ -69,6 +140,8 @@ class Progress(Base, table=True):
     opinion: str
     limit_days: int
     version: int
+    pauses: str = Field(sa_column_kwargs={"server_default": ""})
+    resting: str | None
 
 
 class Notice(Base, table=True):
