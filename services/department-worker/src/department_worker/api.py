@@ -24,7 +24,7 @@ from chassis.wallclock import WallClock
 from contracts.codes import ItemCode, MaterialCode, Sha256
 from contracts.envelope import Line, Text, derived_id
 from contracts.parts import DeferredMaterial, MaterialRef, ResultRef, Special
-from contracts.terms import ItemKind, ItemState, ItemStep, Light, Outcome, PauseReason, Role, UrgeLevel
+from contracts.terms import ItemKind, ItemState, ItemStep, Light, Outcome, PauseReason, Role, SpecialKind, UrgeLevel
 from department_worker import domain, store
 from department_worker.domain import Dossier, Result
 from department_worker.store import FirstRecorder, Urge
@@ -45,6 +45,20 @@ PATIENCE_SECONDS: Final = 5.0
 MOST_URGES: Final = 1000
 
 
+class SpecialAsked(BaseModel):
+    """特别程序 as an officer asks for it in JSON; `contracts.parts.Special` takes no enumeration by its text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: SpecialKind
+    reason: Line
+    due_on: date | None = None
+
+    @property
+    def said(self) -> Special:
+        return Special(kind=self.kind, reason=self.reason, due_on=self.due_on)
+
+
 class Step(BaseModel):
     """One step by an officer; `outcome` and, where the document bears another date, `document_dated_on` with CONCLUDE,
     `special` with START_SPECIAL, `approved_by` with EXTEND, `opinion` where one is due."""
@@ -54,7 +68,7 @@ class Step(BaseModel):
     step: ItemStep
     outcome: Outcome | None = None
     opinion: Text = ""
-    special: Special | None = None
+    special: SpecialAsked | None = None
     document_dated_on: date | None = None
     approved_by: Line | None = None
 
@@ -67,7 +81,7 @@ class Step(BaseModel):
             _cause(key),
             self.outcome,
             self.opinion,
-            self.special,
+            None if self.special is None else self.special.said,
             document_dated_on=self.document_dated_on,
             approved_by=self.approved_by or "",
         )
