@@ -26,16 +26,14 @@ AFTER: Final[Mapping[type[ItemStepped], ItemState]] = {
     items.ItemNotAccepted: S.NOT_ACCEPTED,
     items.ItemReviewed: S.REVIEWING,
     items.ItemApproved: S.APPROVING,
-    items.ItemDecided: S.SEALING,
-    items.SealFailed: S.APPROVING,
     items.ItemConcluded: S.CONCLUDED,
     items.ItemReturned: S.RETURNED,
     items.ItemRecalled: S.AUTO_RECALLED,
     items.ItemTakenBack: S.WITHDRAWN,
     items.ItemRevoked: S.REVOKED,
 }
-"""Where a step leaves its item. Pauses and their ends go back to where the item was (R7); a longer or another limit
-leaves it where it is."""
+"""Where a step leaves its item. When a pause ends or a seal fails it is back where it was (R7); a longer or another
+limit leaves it where it is."""
 LIMITED: Final = (items.ItemReceived, items.ItemAccepted, items.LimitAmended)
 OPEN: Final = (
     S.DRAFT,
@@ -52,9 +50,12 @@ OPEN: Final = (
 
 
 class ItemRow(NamedTuple):
-    """One attempt of one item, as supervision shows it. `received_at`: since when it lies complete before its
-    department; `resting` are the states that pauses end in, the last one first reached; `closed` is how the dispatcher
-    closed it; `reported` are the national statuses told so far (a bit each), `last_reported` the last of them."""
+    """One attempt of one item, as supervision shows it.
+
+    `received_at`: since when it lies complete before its department; `resting`: the states that the end of a pause, or
+    a failed seal, leads back to, the last one first; `closed`: how the dispatcher closed it; `reported`: the national
+    statuses told so far, a bit each, and `last_reported` the last of them.
+    """
 
     item_id: UUID
     project_code: str
@@ -191,7 +192,7 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
 
 
 def _state_after(row: ItemRow, step: ItemStepped) -> tuple[str, str]:
-    """Return the state shown, and those that lie beneath it while the item stands still (R7)."""
+    """Return the state shown, and those that lie beneath it while the item stands still or waits for its seal (R7)."""
     beneath = row.resting.split()
     match step:
         case items.CorrectionRequested(before_acceptance=True):
@@ -202,7 +203,9 @@ def _state_after(row: ItemRow, step: ItemStepped) -> tuple[str, str]:
             return S.CORRECTION.value, " ".join((*beneath, row.state))
         case items.SpecialStarted():
             return _beside_correction(row, beneath)
-        case items.CorrectionEnded() | items.SpecialEnded():
+        case items.ItemDecided():
+            return S.SEALING.value, row.state
+        case items.CorrectionEnded() | items.SpecialEnded() | items.SealFailed():
             return _back(row, step, beneath)
         case items.ItemExtended() | items.LimitAmended():
             return row.state, row.resting

@@ -87,6 +87,8 @@ class Handlers:
         batch = Batch(stages, await rows.load(work, _item_ids(heard)))
         for received in ready:
             batch.stories[_project(received.event)].append(_told(received))
+        for event in heard.declared:
+            self._declare(batch, event)
         for event in heard.others:
             self._other(batch, event)
         calendar = await self._calendars.current(work.connection) if self._thresholds.burst_steps else None
@@ -114,10 +116,8 @@ class Handlers:
         return hold_back(events, work, early), stages
 
     def _other(self, batch: Batch, event: Event) -> None:
-        """Everything but the steps of items and clocks."""
-        if isinstance(event, StageApplied):
-            self._declare(batch, event)
-        elif isinstance(event, AboutStage) and (row := batch.stages.get(event.application_id)) is not None:
+        """Everything but declarations and the steps of items and clocks."""
+        if isinstance(event, AboutStage) and (row := batch.stages.get(event.application_id)) is not None:
             batch.put_stage(domain.moved(row, event))
         if isinstance(event, StageDispatched):
             for item in event.items:
@@ -133,6 +133,7 @@ class Handlers:
 
     def _declare(self, batch: Batch, event: StageApplied) -> None:
         """A stage was declared: the parent of everything that goes upwards about it."""
+        batch.consequences.extend(handlings.consequences(event))
         if event.application_id in batch.stages:
             return
         batch.put_stage(domain.declared(event))
@@ -175,21 +176,24 @@ class Handlers:
 
 
 class Heard(NamedTuple):
-    """The events of a batch: steps of items, steps of clocks, and the others, each in order."""
+    """The events of a batch: declarations, steps of items, steps of clocks, and the others, each in order."""
 
+    declared: list[StageApplied]
     steps: list[ItemStepped]
     clocks: list[ClockStepped]
     others: list[Event]
 
 
 def _sorted_out(ready: AnyReceived) -> Heard:
-    heard = Heard([], [], [])
+    heard = Heard([], [], [], [])
     for received in ready:
         event = received.event
         if isinstance(event, ItemStepped):
             heard.steps.append(event)
         elif isinstance(event, ClockStepped):
             heard.clocks.append(event)
+        elif isinstance(event, StageApplied):
+            heard.declared.append(event)
         else:
             heard.others.append(event)
     return heard
