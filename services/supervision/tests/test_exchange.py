@@ -14,7 +14,9 @@ from contracts.department_worker import ItemStepped
 from contracts.intake import StageApplied
 from contracts.terms import ItemStep, Outcome
 from supervision import domain, exchange
-from supervision.exchange import COLUMNS, TAIL, Flow, Told
+from supervision.exchange import COLUMNS, Flow, Told, tables
+from supervision.exchange.items import NOT_AFTER_9, held_to_order
+from supervision.exchange.tables import TAIL
 
 BY_HAND = [one for one in ItemStep if one not in (ItemStep.RECEIVE, ItemStep.RECALL)]
 
@@ -31,7 +33,7 @@ def told(city: City, events: list[ItemStepped]) -> list[Told]:
 
 
 def blzt(rows: list[Told]) -> list[int]:
-    return [one.row["BLZT"] for one in rows if one.table == exchange.DETAIL and one.row["SJSCZT"] == exchange.WAITING]
+    return [one.row["BLZT"] for one in rows if one.table == tables.DETAIL and one.row["SJSCZT"] == tables.WAITING]
 
 
 def test_every_row_has_exactly_its_tables_columns(city: City, begin: Any, applied: StageApplied) -> None:
@@ -43,13 +45,13 @@ def test_every_row_has_exactly_its_tables_columns(city: City, begin: Any, applie
     assert {one.table for one in rows} == set(COLUMNS)
     for one in rows:
         assert set(one.row) == {*COLUMNS[one.table], *TAIL}, one.table
-        assert one.row["SJSCZT"] == exchange.WAITING, one.row["SBYY"]
+        assert one.row["SJSCZT"] == tables.WAITING, one.row["SBYY"]
     assert len({(one.table, one.row["LSH"]) for one in rows}) == len(rows)
 
 
 def test_a_grant_goes_up_as_1_3_8_11_with_its_document(city: City, begin: Any) -> None:
     rows = told(city, begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).conclude(3).events)
-    assert [one.table for one in rows] == [exchange.INSTANCE, *[exchange.DETAIL] * 4, exchange.DOCUMENT]
+    assert [one.table for one in rows] == [tables.INSTANCE, *[tables.DETAIL] * 4, tables.DOCUMENT]
     assert blzt(rows) == [1, 3, 8, 11]
     document = rows[-1].row
     assert document["PFWJYXQX"] == "9999-01-01" and document["PFRQ"] == "2026-03-02" and document["PFWH"]
@@ -93,7 +95,7 @@ def test_an_automatic_recall_is_11_with_the_article_for_a_consultation_and_14_fo
     consulted = told(city, begin("S1-10").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).recall().events)
     assert blzt(consulted) == [1, 3, 8, 11]
     opinion = consulted[-1]
-    assert opinion.table == exchange.OPINION
+    assert opinion.table == tables.OPINION
     assert opinion.row["FKYJ"] == "逾期未反馈，视为无意见（大政办发〔2018〕178号第十四条）"
     permit = told(city, begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).recall().events)
     assert blzt(permit) == [1, 3, 8, 14] and "第十四条" in permit[-1].row["BLYJ"]
@@ -101,16 +103,16 @@ def test_an_automatic_recall_is_11_with_the_article_for_a_consultation_and_14_fo
 
 def test_a_13_without_an_earlier_3_is_told_as_5(begin: Any) -> None:
     row = domain.opened(begin().do(ItemStep.RECEIVE).events[0])
-    assert exchange.held_to_order(13, row) == (5, "")
-    assert exchange.held_to_order(13, row._replace(reported=1 << 3)) == (13, "")
-    assert exchange.held_to_order(13, row._replace(reported=1 << 5)) == (0, "")
+    assert held_to_order(13, row) == (5, "")
+    assert held_to_order(13, row._replace(reported=1 << 3)) == (13, "")
+    assert held_to_order(13, row._replace(reported=1 << 5)) == (0, "")
 
 
 def test_a_10_that_does_not_follow_upon_a_9_fails_its_check_with_the_cause(city: City, begin: Any) -> None:
     lived = begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).do(ItemStep.START_SPECIAL, 2)
     lived.do(ItemStep.START_CORRECTION, 3).do(ItemStep.END_SPECIAL, 30)
     failed = told(city, lived.events)[-1].row
-    assert (failed["BLZT"], failed["SJSCZT"], failed["SBYY"]) == (10, -1, exchange.NOT_AFTER_9)
+    assert (failed["BLZT"], failed["SJSCZT"], failed["SBYY"]) == (10, -1, NOT_AFTER_9)
 
 
 def test_9_and_10_may_come_again_and_nothing_else_does(city: City, begin: Any) -> None:
@@ -127,7 +129,7 @@ def test_whatever_happens_the_rules_hold(city: City, begin: Any, acts: list[Item
     for place, step in enumerate(acts):
         lived.attempt(step, 0.1 * place)
     rows = told(city, lived.events)
-    assert rows[0].table == exchange.INSTANCE, "parents come before children"
+    assert rows[0].table == tables.INSTANCE, "parents come before children"
     statuses = blzt(rows)
     assert all(count == 1 for status, count in Counter(statuses).items() if status not in (9, 10))
     assert all(statuses[place + 1] == 8 for place, status in enumerate(statuses) if status == 3)
@@ -138,17 +140,17 @@ def test_whatever_happens_the_rules_hold(city: City, begin: Any, acts: list[Item
 def test_a_special_procedure_says_its_working_days(city: City, begin: Any) -> None:
     lived = begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).do(ItemStep.START_SPECIAL, 24)
     special = told(city, lived.events)[-1]
-    assert special.table == exchange.SPECIAL
+    assert special.table == tables.SPECIAL
     assert (special.row["TBCXMC"], special.row["TBCXSXLX"], special.row["TBCXSX"]) == ("听证", 1, 7)
 
 
 def test_an_extension_and_another_limit_go_up(city: City, begin: Any) -> None:
     lived = begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1).do(ItemStep.EXTEND, 2)
     extended = told(city, lived.events)[-1]
-    assert (extended.table, extended.row["TBCXMC"], extended.row["TBCXSX"]) == (exchange.SPECIAL, "延长审批期限", 10)
+    assert (extended.table, extended.row["TBCXMC"], extended.row["TBCXSX"]) == (tables.SPECIAL, "延长审批期限", 10)
     amended = told(city, lived.do(ItemStep.AMEND_LIMIT, 3).events)[-1]
     assert (amended.table, amended.row["SXBLSX"], amended.row["DFSJZJ"]) == (
-        exchange.INSTANCE,
+        tables.INSTANCE,
         30,
         lived.item.item_id.hex,
     )
@@ -183,31 +185,31 @@ def test_works_that_end_before_they_begin_fail_with_error_130(
 ) -> None:
     project = exchange.of_application(applied)[0]
     project.row.update(NKGSJ=begins, NJCSJ=ends)
-    row = exchange.checked(project).row
+    row = tables.checked(project).row
     assert (row["SJSCZT"], (row["SBYY"] or "").startswith("130")) == (state, state < 0)
 
 
 def test_a_row_that_lacks_what_it_must_have_says_which_check_it_fails(applied: StageApplied) -> None:
     unit = exchange.of_application(applied)[1]
     unit.row["DWTYSHXYDM"] = ""
-    assert "统一社会信用代码" in exchange.checked(unit).row["SBYY"]
+    assert "统一社会信用代码" in tables.checked(unit).row["SBYY"]
 
 
 def test_the_catalogue_goes_up_with_every_flow_stage_and_item(city: City) -> None:
     rows = exchange.of_catalogue(city.catalogue)
     count = Counter(one.table for one in rows)
     types, stages = len(city.catalogue.types), len(city.catalogue.stages)
-    assert (count[exchange.FLOW], count[exchange.FLOW_STAGE]) == (types, types * stages)
+    assert (count[tables.FLOW], count[tables.FLOW_STAGE]) == (types, types * stages)
     seen: set[str] = set()
     for one in rows:
         parent = one.row["LSH"].rsplit(".", 1)[0]
-        assert one.table == exchange.FLOW or parent in seen, "parents come before children"
+        assert one.table == tables.FLOW or parent in seen, "parents come before children"
         seen.add(one.row["LSH"])
-    waits = next(one.row for one in rows if one.table == exchange.FLOW_ITEM and one.row["SPSXBM"] == "S4-08")
+    waits = next(one.row for one in rows if one.table == tables.FLOW_ITEM and one.row["SPSXBM"] == "S4-08")
     assert waits["QZSPSXBM"].startswith("S4-01,S4-02") and waits["DYBZSPSXBM"] == "9990"
 
 
 def test_times_are_beijings_to_the_second(applied: StageApplied) -> None:
     late = applied.occurred_at.replace(hour=16, microsecond=999_999)
-    assert exchange.beijing(late) == "2026-03-03 00:00:00"
-    assert exchange.beijing(late + timedelta(seconds=1)) == "2026-03-03 00:00:01"
+    assert tables.beijing(late) == "2026-03-03 00:00:00"
+    assert tables.beijing(late + timedelta(seconds=1)) == "2026-03-03 00:00:01"

@@ -23,7 +23,7 @@ from contracts.terms import ItemStep as T
 from contracts.timer import CalendarAmended, ClockStarted, ItemOverdue, LightChanged, ReminderDue
 from contracts.topics import Topic
 from local.samples import sample
-from supervision import exchange
+from supervision.exchange import tables
 from supervision.signals import Thresholds
 from supervision.store import exchange as outbox
 from supervision.store import story
@@ -130,12 +130,12 @@ async def test_children_never_go_up_before_their_parents(supervise: Any, told: S
             for row in await _pages(one):
                 table, held = row["table"], row["row"]
                 seen.add((table, held.get("SPSXSLBM") or held.get("GCDM") or held["SPLCBM"]))
-                if table in (exchange.DETAIL, exchange.OPINION, exchange.SPECIAL, exchange.DOCUMENT):
-                    assert (exchange.INSTANCE, held["SPSXSLBM"]) in seen
-                if table == exchange.INSTANCE:
-                    assert (exchange.PROJECT, held["GCDM"]) in seen
-                if table == exchange.PROJECT:
-                    assert (exchange.FLOW, held["SPLCBM"]) in seen
+                if table in (tables.DETAIL, tables.OPINION, tables.SPECIAL, tables.DOCUMENT):
+                    assert (tables.INSTANCE, held["SPSXSLBM"]) in seen
+                if table == tables.INSTANCE:
+                    assert (tables.PROJECT, held["GCDM"]) in seen
+                if table == tables.PROJECT:
+                    assert (tables.FLOW, held["SPLCBM"]) in seen
 
 
 async def _pages(one: Any, query: str = "most=2") -> list[dict[str, Any]]:
@@ -154,8 +154,8 @@ async def test_a_table_of_the_exchange_is_read_alone_and_only_by_the_city(superv
         for topic, event in told:
             one.append(topic, event)
         await one.read()
-        rows = await _pages(one, f"table={exchange.INSTANCE}")
-        assert {row["table"] for row in rows} == {exchange.INSTANCE}
+        rows = await _pages(one, f"table={tables.INSTANCE}")
+        assert {row["table"] for row in rows} == {tables.INSTANCE}
         assert len({row["row"]["SPSXSLBM"] for row in rows}) == 5
         wrong = await one.get("/exchange/rows?table=SPGL_NONE")
         assert (wrong.status_code, wrong.json()["code"]) == (422, "NO_SUCH_TABLE")

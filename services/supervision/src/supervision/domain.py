@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as items
@@ -34,7 +34,6 @@ AFTER: Final[Mapping[type[ItemStepped], ItemState]] = {
 }
 """Where a step leaves its item. When a pause ends or a seal fails it is back where it was (R7); a longer or another
 limit leaves it where it is."""
-LIMITED: Final = (items.ItemReceived, items.ItemAccepted, items.LimitAmended)
 OPEN: Final = (
     S.DRAFT,
     S.RECEIVED,
@@ -185,14 +184,15 @@ def stepped(row: ItemRow, step: ItemStepped) -> ItemRow:
         return row
     state, resting = _state_after(row, step)
     outcome, _ = step.told
-    row = row._replace(
-        version=step.version, state=state, resting=resting, outcome=None if outcome is None else outcome.value
-    )
-    return _noted(row, step)
+    said = None if outcome is None else outcome.value
+    return row._replace(version=step.version, state=state, resting=resting, outcome=said, **_noted(row, step))
 
 
 def _state_after(row: ItemRow, step: ItemStepped) -> tuple[str, str]:
     """Return the state shown, and those that lie beneath it while the item stands still or waits for its seal (R7)."""
+    plain = AFTER.get(type(step))
+    if plain is not None:
+        return plain.value, ""
     beneath = row.resting.split()
     match step:
         case items.CorrectionRequested(before_acceptance=True):
@@ -207,10 +207,8 @@ def _state_after(row: ItemRow, step: ItemStepped) -> tuple[str, str]:
             return S.SEALING.value, row.state
         case items.CorrectionEnded() | items.SpecialEnded() | items.SealFailed():
             return _back(row, step, beneath)
-        case items.ItemExtended() | items.LimitAmended():
-            return row.state, row.resting
         case _:
-            return AFTER[type(step)].value, ""
+            return row.state, row.resting
 
 
 def _beside_correction(row: ItemRow, beneath: list[str]) -> tuple[str, str]:
@@ -227,17 +225,21 @@ def _back(row: ItemRow, step: ItemStepped, beneath: list[str]) -> tuple[str, str
     return state, " ".join(beneath)
 
 
-def _noted(row: ItemRow, step: ItemStepped) -> ItemRow:
-    """Keep what only some steps say: the limit, when it was received and accepted, how often it was corrected."""
-    if isinstance(step, LIMITED):
-        row = row._replace(limit_days=step.limit_days)
-    if isinstance(step, items.ItemReceived) or (isinstance(step, items.CorrectionEnded) and step.before_acceptance):
-        return row._replace(received_at=step.at)
-    if isinstance(step, items.ItemAccepted):
-        return row._replace(accepted_at=step.at)
-    if isinstance(step, items.CorrectionRequested) and not step.before_acceptance:
-        return row._replace(corrections=row.corrections + 1)
-    return row
+def _noted(row: ItemRow, step: ItemStepped) -> dict[str, Any]:
+    """Return what only some steps say: the limit, when it was received and accepted, how often it was corrected."""
+    match step:
+        case items.ItemReceived():
+            return {"limit_days": step.limit_days, "received_at": step.at}
+        case items.ItemAccepted():
+            return {"limit_days": step.limit_days, "accepted_at": step.at}
+        case items.LimitAmended():
+            return {"limit_days": step.limit_days}
+        case items.CorrectionRequested(before_acceptance=False):
+            return {"corrections": row.corrections + 1}
+        case items.CorrectionEnded(before_acceptance=True):
+            return {"received_at": step.at}
+        case _:
+            return {}
 
 
 # Marks ----------------------------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 it, in the transaction of the batch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from chassis import shown
@@ -13,12 +13,12 @@ from chassis.calendars import Calendars, keep
 from chassis.catalogue import City
 from chassis.database import Work
 from contracts import topics
-from contracts.department_worker import ItemConcluded, ItemStepped
+from contracts.department_worker import ItemActRefused, ItemConcluded, ItemStepped
 from contracts.dispatcher import ItemClosed, ItemNotDispatched, StageDispatched
 from contracts.envelope import Event
-from contracts.intake import NoticeSent, ProjectRegistered, StageApplied
+from contracts.intake import NoticeSent, StageApplied
 from contracts.parts import AboutItem, AboutStage
-from contracts.timer import CalendarAmended, ClockStepped
+from contracts.timer import AcceptanceOverdue, CalendarAmended, ClockStepped, ReminderDue
 from procedure.calendar import Calendar
 from supervision import domain, exchange, handlings, rules, signals
 from supervision.domain import ItemRow, Mark, StageRow
@@ -31,7 +31,7 @@ from supervision.store import rows, said, story
 from supervision.store import rules as kept_rules
 from supervision.store import signals as kept_signals
 
-AnyReceived = Sequence[Received[Event]]
+AnyReceived = Sequence[Received[Any]]
 
 
 @dataclass(slots=True)
@@ -87,49 +87,41 @@ class Handlers:
         batch = Batch(stages, await rows.load(work, _item_ids(heard)))
         for received in ready:
             batch.stories[_project(received.event)].append(_told(received))
-        for event in heard.declared:
+        for event in heard["declared"]:
             self._declare(batch, event)
-        for event in heard.others:
-            self._other(batch, event)
+        for event in heard["stages"]:
+            _move(batch, event)
+        for event in heard["marks"]:
+            _mark(batch, event)
         calendar = await self._calendars.current(work.connection) if self._thresholds.burst_steps else None
-        for step in heard.steps:
+        for step in heard["steps"]:
             self._step(batch, step, calendar)
         await self._keep(batch, work)
-        await rows.keep_projects(work, [event for event in heard.others if isinstance(event, ProjectRegistered)])
-        await shown.follow(work, heard.clocks)
-        await said.take(work, heard.others)
+        await rows.keep_projects(work, heard["projects"])
+        await shown.follow(work, heard["clocks"])
+        await said.take(work, heard["said"])
 
     async def _in_time(self, events: AnyReceived, work: Work) -> tuple[AnyReceived, dict[UUID, StageRow]]:
         """Hold back what comes before its time: the dispatcher's word on a stage that is not known to be declared, a
         step of an item whose stage is not known to be split. Returns the others, and the stages that are known."""
-        about = {one.event.application_id for one in events if isinstance(one.event, AboutStage)}
-        stages = await rows.load_stages(work, about)
-        declared = {*stages, *(one.event.application_id for one in events if isinstance(one.event, StageApplied))}
-        split = {one.event.application_id for one in events if isinstance(one.event, StageDispatched)} & declared
-        split |= {id_ for id_, row in stages.items() if row.version}
-        must_be_in = {topics.STAGES.name: declared, topics.ITEMS.name: split}
+        new = _applications(events, StageApplied)
+        of_stages, of_items = (
+            {one.event.application_id for one in events if one.raw.topic == name} for name in (_STAGES, _ITEMS)
+        )
+        stages = await rows.load_stages(work, new | of_stages | of_items)
+        declared = new | set(stages)
+        split = {id_ for id_, row in stages.items() if row.version} | (
+            _applications(events, StageDispatched) & declared
+        )
+        if of_stages <= declared and of_items <= split:
+            return events, stages
+        must_be_in = {_STAGES: declared, _ITEMS: split}
 
         def early(received: Received[AboutStage]) -> bool:
             known = must_be_in.get(received.raw.topic)
             return known is not None and received.event.application_id not in known
 
         return hold_back(events, work, early), stages
-
-    def _other(self, batch: Batch, event: Event) -> None:
-        """Everything but declarations and the steps of items and clocks."""
-        if isinstance(event, AboutStage) and (row := batch.stages.get(event.application_id)) is not None:
-            batch.put_stage(domain.moved(row, event))
-        if isinstance(event, StageDispatched):
-            for item in event.items:
-                if item.item_id not in batch.items:
-                    batch.put(domain.dispatched(event, item))
-        elif isinstance(event, ItemNotDispatched):
-            batch.put(domain.never_begun(batch.items.get(event.item_id) or domain.opened(event)))
-        elif isinstance(event, ItemClosed):
-            batch.put(domain.closed(batch.items.get(event.item_id) or domain.opened(event), event.outcome))
-        if isinstance(event, AboutItem) and (mark := domain.mark(event)) is not None:
-            batch.marks.append(mark)
-        batch.consequences.extend(handlings.consequences(event))
 
     def _declare(self, batch: Batch, event: StageApplied) -> None:
         """A stage was declared: the parent of everything that goes upwards about it."""
@@ -154,7 +146,7 @@ class Handlers:
                 batch.told[step.project_code].extend(told)
         batch.put(after)
         batch.consequences.extend(handlings.consequences_of_step(step, after))
-        if isinstance(step, ItemConcluded) and self._thresholds.judge_conclusions:
+        if self._thresholds.judge_conclusions and isinstance(step, ItemConcluded):
             batch.concluded.append((step.item_id, step.project_code))
         if calendar is not None and (night := signals.night_of(step, calendar)) is not None:
             batch.nights.append(night)
@@ -175,39 +167,65 @@ class Handlers:
         await outbox.tell(work, batch.told)
 
 
-class Heard(NamedTuple):
-    """The events of a batch: declarations, steps of items, steps of clocks, and the others, each in order."""
+_STAGES, _ITEMS = topics.STAGES.name, topics.ITEMS.name
+TAKEN_IN: Final[Mapping[type[Event], str]] = {
+    **dict.fromkeys(topics.PROJECTS.says, "projects"),
+    StageApplied: "declared",
+    **dict.fromkeys(topics.STAGES.says, "stages"),
+    **{model: "steps" for model in topics.ITEMS.says if issubclass(model, ItemStepped)},
+    **dict.fromkeys((ItemActRefused, AcceptanceOverdue, ReminderDue), "marks"),
+    **{model: "clocks" for model in topics.CLOCKS.says if issubclass(model, ClockStepped)},
+    **dict.fromkeys(topics.SUPERVISION.says, "said"),
+}
+"""Event → how it changes rows; every event is told, most change nothing else. By exact type: the hot path asks it of
+every record."""
 
-    declared: list[StageApplied]
-    steps: list[ItemStepped]
-    clocks: list[ClockStepped]
-    others: list[Event]
 
-
-def _sorted_out(ready: AnyReceived) -> Heard:
-    heard = Heard([], [], [], [])
+def _sorted_out(ready: AnyReceived) -> dict[str, list[Any]]:
+    """Return the events of a batch that change rows, by how they do, each in order."""
+    heard: dict[str, list[Any]] = {how: [] for how in TAKEN_IN.values()}
     for received in ready:
-        event = received.event
-        if isinstance(event, ItemStepped):
-            heard.steps.append(event)
-        elif isinstance(event, ClockStepped):
-            heard.clocks.append(event)
-        elif isinstance(event, StageApplied):
-            heard.declared.append(event)
-        else:
-            heard.others.append(event)
+        how = TAKEN_IN.get(type(received.event))
+        if how is not None:
+            heard[how].append(received.event)
     return heard
 
 
-def _item_ids(heard: Heard) -> set[UUID]:
+def _applications(events: AnyReceived, model: type[AboutStage]) -> set[UUID]:
+    return {received.event.application_id for received in events if type(received.event) is model}
+
+
+def _item_ids(heard: Mapping[str, list[Any]]) -> set[UUID]:
     """The items whose rows a batch may change."""
-    ids = {step.item_id for step in heard.steps}
-    for event in heard.others:
+    ids: set[UUID] = {step.item_id for step in heard["steps"]}
+    for event in heard["stages"]:
         if isinstance(event, ItemNotDispatched | ItemClosed):
             ids.add(event.item_id)
         elif isinstance(event, StageDispatched):
             ids.update(item.item_id for item in event.items)
     return ids
+
+
+def _move(batch: Batch, event: AboutStage) -> None:
+    """The dispatcher split, accepted or concluded a stage, closed one of its items, or refused a special handling."""
+    batch.consequences.extend(handlings.consequences(event))
+    batch.put_stage(domain.moved(batch.stages[event.application_id], event))
+    if isinstance(event, StageDispatched):
+        for item in event.items:
+            if item.item_id not in batch.items:
+                batch.put(domain.dispatched(event, item))
+    elif isinstance(event, ItemNotDispatched):
+        batch.put(domain.never_begun(batch.items.get(event.item_id) or domain.opened(event)))
+    elif isinstance(event, ItemClosed):
+        batch.put(domain.closed(batch.items.get(event.item_id) or domain.opened(event), event.outcome))
+
+
+def _mark(batch: Batch, event: AboutItem) -> None:
+    """An act was refused, or a day came that somebody should be told of."""
+    batch.consequences.extend(handlings.consequences(event))
+    mark = domain.mark(event)
+    if mark is not None:
+        batch.marks.append(mark)
 
 
 def _project(event: Event) -> str:

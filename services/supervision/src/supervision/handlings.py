@@ -195,6 +195,7 @@ class Consequence(NamedTuple):
     detail: str
 
 
+_TELLING: Final = (ItemConcluded, ItemReceived, CorrectionRequested)
 REFUSALS: Final = (SpecialHandlingRefused.__name__, ItemActRefused.__name__)
 
 
@@ -218,6 +219,8 @@ def consequences(event: Event) -> Iterable[Consequence]:
 
 def consequences_of_step(step: ItemStepped, after: ItemRow) -> Iterable[Consequence]:
     """Return what a step of an item says of special handlings; few steps say anything."""
+    if type(step) not in _TELLING:
+        return
     match step:
         case ItemConcluded() if step.special_handling is not None:
             yield _came(step.special_handling, step, step.outcome.value)

@@ -10,7 +10,9 @@ from supervision.store import cases, handlings, signals
 
 
 async def take(work: Work, events: Sequence[Event]) -> None:
-    """Take in events of supervision, in order; the others, and repeats, change nothing."""
+    """Take in events of supervision, in order; repeats change nothing."""
+    if not events:
+        return
     await cases.take(work, [one for one in events if isinstance(one, Opening | Following)])
     await handlings.grant(work, [one for one in events if isinstance(one, SpecialHandlingGranted)])
     await handlings.decide(work, [one for one in events if isinstance(one, ExpiryDecided)])
