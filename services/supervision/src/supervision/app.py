@@ -1,30 +1,52 @@
 """Wires supervision's rooms."""
 
 from chassis.bus import Listen
+from chassis.calendars import Calendars
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
+from contracts.signing import RosterListed
 from supervision import api
 from supervision.handlers import Handlers
 from supervision.settings import Settings
+from supervision.signals import Thresholds
+from supervision.watch import Watch
 
 
 def create(settings: Settings) -> Service:
     """Return supervision, ready to run. Its tables follow wholly from the topics, so commits need not wait for disk."""
     city = load(settings.catalogue_path)
     service = Service("Lianshen supervision", settings, durable=False)
-    handlers = Handlers()
+    thresholds = _thresholds(settings)
+    watch = Watch(service.database, service.bus, city, thresholds)
+    handlers = Handlers(city, Calendars(city.calendar), thresholds, watch.wake, tells=settings.exchange)
     service.listens(
-        Listen(topics.PROJECTS, handlers.on_story),
-        Listen(topics.APPLICATIONS, handlers.on_story),
-        Listen(topics.STAGES, handlers.on_stages),
-        Listen(topics.ITEMS, handlers.on_items),
-        Listen(topics.CLOCKS, handlers.on_clocks),
-        Listen(topics.SEAL_REQUESTS, handlers.on_story),
-        Listen(topics.SEALS, handlers.on_story),
-        Listen(topics.NOTICES, handlers.on_story),
-        Listen(topics.SUPERVISION, handlers.on_story),
+        Listen(topics.CALENDAR, handlers.on_rules),
+        Listen(topics.POLICIES, handlers.on_rules),
+        Listen(topics.IDENTITY, handlers.on_rules, only=(RosterListed,)),
+        Listen(topics.PROJECTS, handlers.on_project),
+        Listen(topics.APPLICATIONS, handlers.on_project),
+        Listen(topics.STAGES, handlers.on_project),
+        Listen(topics.ITEMS, handlers.on_project),
+        Listen(topics.CLOCKS, handlers.on_project),
+        Listen(topics.SEAL_REQUESTS, handlers.on_project),
+        Listen(topics.SEALS, handlers.on_project),
+        Listen(topics.NOTICES, handlers.on_project),
+        Listen(topics.SUPERVISION, handlers.on_project),
     )
     service.speaks(topics.SUPERVISION)
-    service.serves(api.router(service.database, service.wallclock, city.catalogue, city.calendar))
+    service.serves(*api.routers(api.Desk(service.database, service.wallclock, city)))
+    if thresholds.judge_conclusions or thresholds.burst_steps:
+        service.beside(watch.run)
     return service
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    systems = tuple(one.strip() for one in settings.system_certificates.split(",") if one.strip())
+    return Thresholds(
+        settings.signal_minutes,
+        settings.signal_document_date,
+        settings.signal_unviewed,
+        settings.signal_burst_steps,
+        systems,
+    )

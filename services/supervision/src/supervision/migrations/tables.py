@@ -1,12 +1,19 @@
 """Supervision's tables as they stand after the newest revision."""
 
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, Index, text
 
-from chassis.alembic.described import numbered, tables_of_a_service
+from chassis.alembic.described import big, instant, numbered, tables_of_a_service
 
-Base = tables_of_a_service(http_writes=True, shows_clocks=True)
+Base = tables_of_a_service(http_writes=True, shows_clocks=True, counts_days=True)
+
+
+def filled(default: str) -> Any:
+    """Return a column that PostgreSQL fills with `default` where a row does not say."""
+    return Field(sa_column_kwargs={"server_default": text(default)})
 
 
 class Chapter(Base, table=True):
@@ -17,20 +24,32 @@ class Chapter(Base, table=True):
     events: str
 
 
+class Project(Base, table=True):
+    __tablename__ = "projects"
+    code: str = Field(primary_key=True)
+    version: int
+    process_type: int
+    jurisdiction: str
+
+
 class Stage(Base, table=True):
     __tablename__ = "stages"
     __table_args__ = (Index("stages_project", "project_code"),)
     application_id: UUID = Field(primary_key=True)
     project_code: str
     stage: int
-    jurisdiction: str | None
+    jurisdiction: str
     version: int
     state: str | None
     result: str | None
+    process_type: int = filled("0")
+    submission: str = filled("'ONLINE'")
+    catalogue_version: str = filled("'2018.1'")
 
 
 class Item(Base, table=True):
     __tablename__ = "items"
+    __table_args__ = (Index("items_application", "application_id"),)
     item_id: UUID = Field(primary_key=True)
     project_code: str
     application_id: UUID
@@ -43,6 +62,133 @@ class Item(Base, table=True):
     outcome: str | None
     version: int
     limit_days: int
+    received_at: datetime | None = instant()
+    accepted_at: datetime | None = instant()
+    corrections: int = filled("0")
+    resting: str = filled("''")
+    closed: str | None
+    reported: int = filled("0")
+    last_reported: int = filled("0")
+
+
+class Mark(Base, table=True):
+    __tablename__ = "marks"
+    item_id: UUID = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    event_id: UUID
+    project_code: str
+    since: datetime = instant()
+    due_at: datetime | None = instant()
+    detail: str
+
+
+class Case(Base, table=True):
+    __tablename__ = "cases"
+    __table_args__ = (Index("cases_kind", "kind", "opened_at"),)
+    case_id: UUID = Field(primary_key=True)
+    kind: str
+    state: str
+    project_code: str
+    application_id: UUID
+    stage: int
+    item_id: UUID | None
+    item_code: str | None
+    department: str
+    jurisdiction: str
+    level: str
+    words: str
+    opened_at: datetime = instant()
+    due_at: datetime | None = instant()
+    acts: str
+
+
+class Handling(Base, table=True):
+    __tablename__ = "handlings"
+    __table_args__ = (Index("handlings_age", "granted_at"),)
+    handling_id: UUID = Field(primary_key=True)
+    project_code: str
+    item_id: UUID | None
+    jurisdiction: str
+    granted_at: datetime = instant()
+    event: str
+
+
+class Consequence(Base, table=True):
+    __tablename__ = "consequences"
+    cause: UUID = Field(primary_key=True)
+    event_id: UUID = Field(primary_key=True)
+    project_code: str
+    what: str
+    at: datetime = instant()
+    detail: str
+
+
+class ExpiryDecision(Base, table=True):
+    __tablename__ = "expiry_decisions"
+    item_id: UUID = Field(primary_key=True)
+    event: str
+
+
+class Signal(Base, table=True):
+    __tablename__ = "signals"
+    __table_args__ = (Index("signals_age", "raised_at"),)
+    signal_id: UUID = Field(primary_key=True)
+    kind: str
+    item_id: UUID
+    jurisdiction: str
+    raised_at: datetime = instant()
+    event: str
+
+
+class Unjudged(Base, table=True):
+    __tablename__ = "unjudged"
+    item_id: UUID = Field(primary_key=True)
+    project_code: str
+    queued_at: datetime = instant("clock_timestamp")
+
+
+class Night(Base, table=True):
+    __tablename__ = "nights"
+    __table_args__ = (
+        Index("nights_holder", "certificate", "day"),
+        Index("nights_unjudged", "judged", postgresql_where=text("NOT judged")),
+    )
+    event_id: UUID = Field(primary_key=True)
+    certificate: str
+    holder: str
+    at: datetime = instant()
+    project_code: str
+    application_id: UUID
+    stage: int
+    item_id: UUID
+    item_code: str
+    attempt: int
+    department: str
+    jurisdiction: str
+    day: date
+    judged: bool = filled("false")
+
+
+class Rule(Base, table=True):
+    __tablename__ = "rules"
+    rule_id: UUID = Field(primary_key=True)
+    kind: str
+    jurisdiction: str
+    said_at: datetime | None = instant()
+    effective_at: datetime = instant()
+    until: datetime | None = instant()
+    who: str
+    document: str
+    effect: str
+
+
+class ExchangeRow(Base, table=True):
+    __tablename__ = "exchange"
+    id: int = numbered()
+    project_code: str
+    catalogue_version: str | None = Field(unique=True)
+    written_in: int = big()
+    told: str
 
 
 _shown = Base.metadata.tables["shown_clocks"].c
