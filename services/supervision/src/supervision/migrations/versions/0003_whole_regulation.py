@@ -6,7 +6,7 @@ from chassis import calendars
 from chassis.tables import create
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
