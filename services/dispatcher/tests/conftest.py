@@ -34,7 +34,7 @@ from contracts.intake import ApplicationReceived, ItemReapplied, StageApplied, S
 from contracts.parts import Actor, Builder, DeferredMaterial, MaterialRef, Policies
 from contracts.supervision import ExpiryDecided, SpecialHandlingGranted
 from contracts.terms import ExpiryDecision, Outcome, ProcessType, SpecialEffect, Stage, Submission
-from dispatcher import decisions, domain
+from dispatcher import decisions, domain, folding
 from dispatcher.app import create
 from dispatcher.domain import StageProcess
 from dispatcher.settings import Settings
@@ -239,7 +239,7 @@ class Case(Story):
     def _decided(self, event: Any) -> tuple[StageProcess, Sequence[Event]]:
         match event:
             case ItemStepped():
-                return domain.fold(self.process, [event], self.catalogue)
+                return folding.fold(self.process, [event], self.catalogue)
             case ItemReapplied():
                 return domain.reapply(self.process, event, self.catalogue)
             case SupplementSubmitted():

@@ -255,7 +255,7 @@ async def test_who_asks_for_a_result_first_is_seen_by_who_gives_it(at_work: Any)
     async with at_work.database.work() as work:
         assert await store.await_results(work, needs[:1]) == {}
     async with asyncio.timeout(20), at_work.database.work() as asking, at_work.database.work() as giving:
-        assert await store.await_results(asking, needs) == {}
+        assert await store.await_results(asking, needs[1:]) == {}
         gave = asyncio.ensure_future(store.keep_results(giving, {KEY: GIVEN}))
         await _blocked(at_work)
         await asking.execute("COMMIT")
@@ -304,6 +304,7 @@ async def test_a_batch_costs_no_statement_that_it_does_not_need(
     assert await cost(lambda one: one.received("S1-03")) == [LOAD, STAGES, LINES]
     assert await cost(lambda one: one.accepted("S1-03")) == [LOAD, STAGES, LINES]
     assert await cost(lambda one: one.concluded("S1-06")) == [LOAD, STAGES, LINES], "no other item builds on it"
+    assert await cost(lambda one: one.refused("S1-07")) == [LOAD, STAGES, LINES]
     assert await cost(lambda one: one.concluded("S1-03")) == [LOAD, STAGES, LINES, KEEP], "given on in the same batch"
     assert await cost(lambda one: one.concluded("S1-05")) == [LOAD, STAGES, LINES, KEEP], "nobody waits for it yet"
     assert await cost(lambda one: one.special(SpecialEffect.DEFER_MATERIAL, "S1-03")) == []

@@ -61,6 +61,13 @@ def test_a_refusal_is_no_result_and_a_revoked_one_is_none_any_more(case: Any, ma
     assert (results.result_of(step).outcome is not None) == exists
 
 
+@pytest.mark.parametrize(("make", "kept"), [("concluded", 1), ("refused", 0), ("revoked", 1)])
+def test_only_what_gives_or_revokes_a_result_is_kept(case: Any, make: str, kept: int) -> None:
+    told = case(ProcessType.SOCIAL_SMALL)
+    told.tell(getattr(told, make)("S1-03"))
+    assert len(told.process.issued) == kept
+
+
 @pytest.mark.parametrize("end", ["waived", "deemed"])
 def test_a_deemed_or_waived_predecessor_lets_an_item_start_and_is_no_result(case: Any, end: str) -> None:
     told = case(ProcessType.SOCIAL_SMALL)

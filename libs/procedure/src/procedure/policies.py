@@ -106,7 +106,7 @@ READINGS: Final[Mapping[str, Reading]] = {
         "P18",
         "阶段何时办结：全部事项终结，或里程碑事项全部/任一办结",
         ("all_terminal", "milestone_all", "milestone_any"),
-        "dispatcher.domain：StageConcluded",
+        "dispatcher.folding：StageConcluded",
     ),
     "next_stage_needs": Reading(
         "P19", "依次申报：前一阶段须通过，还是申报即可（第七条）", ("passed", "declared"), "intake：阶段申报"

@@ -5,7 +5,7 @@ from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
 from contracts.supervision import ExpiryDecided, SpecialHandlingGranted
-from dispatcher.domain import STATE_AFTER
+from dispatcher.folding import STATE_AFTER
 from dispatcher.handlers import DECLARED, Handlers
 from dispatcher.settings import Settings
 

@@ -23,9 +23,9 @@ from dispatcher.domain import (
     about_stage,
     begin_again,
     revived,
-    settle,
     with_lines,
 )
+from dispatcher.folding import settle
 from procedure import stages
 from procedure.catalogue import Catalogue
 from procedure.refusals import Refusal

@@ -18,7 +18,7 @@ from contracts.intake import (
     WithdrawalRequested,
 )
 from contracts.parts import AboutStage
-from dispatcher import decisions, domain, results, store
+from dispatcher import decisions, domain, folding, results, store
 from dispatcher.decisions import Decision
 from dispatcher.domain import Said, StageProcess, ToAll, ToDepartment
 from dispatcher.results import BUILDS_ON, Held, Key, Need, Step
@@ -94,7 +94,7 @@ class Handlers:
         decided: list[Decided] = []
         for application_id, of_one in steps.items():
             process = known[application_id]
-            process, said = domain.fold(process, [one.event for one in of_one], self._under(process))
+            process, said = folding.fold(process, [one.event for one in of_one], self._under(process))
             decided.append(Decided(process, said, of_one[-1].traceparent))
         await store.update(work, _touched({one.process.application_id: one.process for one in decided}, known))
         await self._say(work, decided)
@@ -128,7 +128,7 @@ class Handlers:
     async def _say(self, work: Work, decided: Sequence[Decided]) -> None:
         """Say what was decided; every item goes out with the results that it builds on (Art. 8)."""
         issued = self._issued(decided)
-        waited = await self._pass_on(work, issued, decided)
+        waited = await self._pass_on(work, issued)
         said = [(one, event) for one in (*decided, *waited) for event in one.said]
         needs = [need for one, event in said for need in self._needs(one.process, event)]
         held = await self._held(work, needs, issued)
@@ -145,7 +145,7 @@ class Handlers:
             if step.item_code in self._circulating
         }
 
-    async def _pass_on(self, work: Work, issued: Issued, decided: Iterable[Decided]) -> list[Decided]:
+    async def _pass_on(self, work: Work, issued: Issued) -> list[Decided]:
         """Keep results; return what is to be said to the departments that have been waiting for one of them."""
         if not issued:
             return []
@@ -153,7 +153,6 @@ class Handlers:
         if not awaited:
             return []
         processes = await store.look_at(work, {id_ for who in awaited.values() for id_ in who})
-        processes |= {one.process.application_id: one.process for one in decided}
         waiting = [(processes[id_], *issued[key]) for key, who in awaited.items() for id_ in who]
         return [Decided(one, results.passed_on(one, step, self._under(one)), trace) for one, step, trace in waiting]
 
