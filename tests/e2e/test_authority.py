@@ -1,5 +1,6 @@
 """Who may do what: every endpoint of every service × every role × own and others', asserted cell by cell."""
 
+import json
 from typing import Any, Final
 
 import httpx
@@ -15,6 +16,7 @@ APPLICATION: Final = str(derived_id("application", CODE, 1))
 ITEM: Final = "S1-09"
 OTHER_USCC: Final = "91210281MA0XYU9874"
 P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+L, A = Role.LEAD, Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 
@@ -39,7 +41,27 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", f"{PROJECT}/timeline"): {S},
     ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
-    ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+    ("supervision", "POST", f"{ITEM_OF}/urges"): {S, L},
+    ("supervision", "GET", "/indicators"): {S},
+    ("supervision", "GET", "/urges"): {S, L, F},
+    ("supervision", "GET", "/inspections"): {S, L, F},
+    ("supervision", "GET", "/coordination-requests"): {S, L, F},
+    ("supervision", "POST", f"{ITEM_OF}/inspections"): {S, L},
+    ("supervision", "POST", f"{APPLIED}/coordination-requests"): {F},
+    ("supervision", "POST", "/urges/{case_id}/receipt"): {F},
+    ("supervision", "POST", "/urges/{case_id}/answer"): {F},
+    ("supervision", "POST", "/inspections/{case_id}/rectification"): {F},
+    ("supervision", "POST", "/inspections/{case_id}/closure"): {S, L},
+    ("supervision", "POST", "/coordination-requests/{case_id}/assignment"): {L},
+    ("supervision", "POST", "/coordination-requests/{case_id}/resolution"): {L},
+    ("supervision", "GET", "/stages/{stage}/board"): {S, L},
+    ("supervision", "GET", "/stages/{stage}/tasks"): {S, L},
+    ("supervision", "POST", f"{ITEM_OF}/expiry-decision"): {L},
+    ("supervision", "POST", f"{PROJECT}/special-handlings"): {L, F},
+    ("supervision", "GET", "/special-handlings"): {S},
+    ("supervision", "GET", "/signals"): {S},
+    ("supervision", "GET", "/rules"): {S, A},
+    ("supervision", "GET", "/exchange/rows"): {S},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -52,6 +74,22 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
+    f"{ITEM_OF}/inspections": {"finding": "久拖不办", "rectify_by": "2199-01-01T00:00:00Z"},
+    f"{APPLIED}/coordination-requests": {"matter": "涉及多个部门", "item_code": ITEM},
+    "/urges/{case_id}/answer": {"text": "今日办结"},
+    "/inspections/{case_id}/rectification": {"text": "已整改"},
+    "/inspections/{case_id}/closure": {"text": "整改到位"},
+    "/coordination-requests/{case_id}/assignment": {"assigned_to": "李四", "resolve_by": "2199-01-01T00:00:00Z"},
+    "/coordination-requests/{case_id}/resolution": {"text": "会商一致"},
+    f"{ITEM_OF}/expiry-decision": {"decision": "CLOSE", "reason": "未予批准"},
+    f"{PROJECT}/special-handlings": {
+        "effect": "MORE_CORRECTIONS",
+        "stage": 1,
+        "item_code": ITEM,
+        "reason": "材料确有缺漏",
+        "evidence": "9f" * 32,
+        "evidence_name": "说明.pdf",
+    },
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -59,6 +97,8 @@ CLAIMS: Final[dict[Role, dict[str, str]]] = {
     W: {"jurisdiction": "210281"},
     F: {"jurisdiction": "210281", "department": "RFB"},
     S: {"jurisdiction": "210281"},
+    L: {"jurisdiction": "210281", "department": "GHJ"},
+    A: {},
 }
 STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
     B: [({"uscc": OTHER_USCC}, {404})],
@@ -68,6 +108,10 @@ STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
         ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
     ],
     S: [({"jurisdiction": "210283"}, {403})],
+    L: [
+        ({"jurisdiction": "210283", "department": "GHJ"}, {403}),
+        ({"jurisdiction": "210281", "department": "JW"}, {403}),
+    ],
 }
 """The same role from elsewhere, and how it is sent away."""
 
@@ -86,12 +130,34 @@ def item_id(suite: Suite, people: People) -> str:
         lambda: people.progress(APPLICATION), lambda told: any(i["state"] == "RECEIVED" for i in told.get("items", []))
     )
     eventually(lambda: people.supervise(f"/projects/{CODE}/timeline"), lambda events: len(events) > 4)
-    return next(item["item_id"] for item in told["items"] if item["item_code"] == ITEM)
+    found = next(item["item_id"] for item in told["items"] if item["item_code"] == ITEM)
+    eventually(lambda: people.supervise("/stages/1/board", "210281"), lambda board: f'"{found}"' in json.dumps(board))
+    _open_cases(people, found)
+    return found
+
+
+CASES: Final[dict[str, str]] = {}
+"""One case of each kind, about the item."""
+
+
+def _open_cases(people: People, item_id: str) -> None:
+    """An urge, an inspection and a coordination request, so that there is one of each to follow up."""
+    opening = {
+        "urges": (f"{ITEM_OF}/urges", S),
+        "inspections": (f"{ITEM_OF}/inspections", S),
+        "coordination-requests": (f"{APPLIED}/coordination-requests", F),
+    }
+    for name, (path, role) in opening.items():
+        headers = people.header(role.value, **CLAIMS[role])
+        answer = ask(people, ("supervision", "POST", path), item_id, headers)
+        assert answer.status_code == 202, answer.text
+        CASES[name] = next(iter(answer.json().values()))
 
 
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
+    names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
         return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})
@@ -135,10 +201,10 @@ def test_each_role_is_let_in_or_sent_away(
 
 def whole_city(endpoint: tuple[str, str, str]) -> bool:
     """What only the city's own supervisor may see."""
-    return endpoint[2] == "/read-model/fingerprint"
+    return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows")
 
 
-ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT)]
+ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and not one[2].startswith("/stages/")]
 
 
 @pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)
