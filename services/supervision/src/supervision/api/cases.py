@@ -46,7 +46,7 @@ class Finding(Given):
 
 
 class Matter(Given):
-    """协调申请: what a department cannot settle, with whom (an item of the same stage) where it is about one."""
+    """协调申请: what a department cannot settle, about its items of a stage or about one of them."""
 
     matter: Text
     item_code: ItemCode | None = None
@@ -189,8 +189,11 @@ async def _requested(
     place, department = caller.jurisdiction or "", caller.department or ""
     if not await rows.has_item_of(connection, application_id, place, department):
         raise NotYourJurisdiction
-    if body.item_code and await rows.newest_attempt(connection, application_id, body.item_code) is None:
-        raise NotFound
+    if body.item_code is not None:
+        item = await rows.newest_attempt(connection, application_id, body.item_code)
+        if item is None:
+            raise NotFound
+        authority.own_item(caller, item.jurisdiction, item.department)
     now = desk.wallclock.now()
     _hold_to_words(body.matter)
     _hold_to_future(body.resolve_by, now)
