@@ -172,9 +172,8 @@ def test_a_published_policy_travels_with_every_case_admitted_after_it(
         assert (read["published_by"], read["reason"], read["in_force"]) == ("平台管理员", "试行期间延长提醒", True)
     finally:
         back = {**body, "version": "178/2018-恢复", "settings": {}, "reason": "试行结束"}
-        assert (
-            people.http.post(url, json=back, headers=people.header("admin", jurisdiction="210200")).status_code == 201
-        )
+        again = people.header("admin", name="平台管理员", jurisdiction="210200")
+        assert people.http.post(url, json=back, headers=again).status_code == 201
 
 
 # Special handling and materials ---------------------------------------------------------------------------------
