@@ -156,6 +156,23 @@ class Member:
         await self.service.database.close()
         await self.start()
 
+    async def survives(self, act: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, int]:
+        """Run `act`, killed at its first await, its second, … until it lives to its end.
+
+        Returns what it returned then, and at how many points it died before.
+        """
+        deaths = 0
+        while True:
+            mortal = Mortal(act(), deaths + 1, self.service.database.pool.terminate)
+            task = asyncio.ensure_future(mortal)
+            await asyncio.wait([task])
+            if not mortal.dead:
+                return task.result(), deaths
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                task.result()
+            deaths += 1
+            await self.die()
+
 
 class Rehearsal:
     """Services, broker, departments and clock; see `rehearsing`."""
@@ -262,21 +279,8 @@ class Rehearsal:
     # Dying ------------------------------------------------------------------------------------------------------
 
     async def survives(self, name: str, act: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, int]:
-        """Run `act` of a service, killed at its first await, its second, … until it lives to its end.
-
-        Returns what it returned then, and at how many points it died before.
-        """
-        deaths = 0
-        while True:
-            mortal = Mortal(act(), deaths + 1, self.members[name].service.database.pool.terminate)
-            task = asyncio.ensure_future(mortal)
-            await asyncio.wait([task])
-            if not mortal.dead:
-                return task.result(), deaths
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                task.result()
-            deaths += 1
-            await self.members[name].die()
+        """Run `act` of a service, killed at every await until it lives; returns its result, and how often it died."""
+        return await self.members[name].survives(act)
 
     async def turn_dying(self, name: str) -> tuple[int, int]:
         """As `turn`, killed at every await; returns how many records were read, and how often it died."""

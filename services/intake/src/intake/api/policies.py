@@ -38,8 +38,8 @@ class NewPolicy(Given):
     catalogue_version: Line
     settings: Annotated[dict[SettingName, SettingValue], Field(max_length=60)] = {}
     effective_at: Instant | None = None
-    document: Line
-    reason: Annotated[Text, StringConstraints(min_length=1, strip_whitespace=True)]
+    document: Annotated[Line, StringConstraints(pattern=r"\S")]
+    reason: Annotated[Text, StringConstraints(pattern=r"\S")]
 
 
 class PolicyView(BaseModel):
