@@ -27,5 +27,5 @@ class Settings(settings.Settings):
     ] = 10
     system_certificates: Annotated[
         str, Field(description="Prefixes, comma-separated, of the certificates of departments' own systems")
-    ] = "CA-"
+    ] = ""
     exchange: Annotated[bool, Field(description="Keep the rows of the national data exchange standard")] = True
