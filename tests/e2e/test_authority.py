@@ -15,6 +15,7 @@ APPLICATION: Final = str(derived_id("application", CODE, 1))
 ITEM: Final = "S1-09"
 OTHER_USCC: Final = "91210281MA0XYU9874"
 P, B, W, F, S = Role.PLATFORM, Role.BUILDER, Role.WINDOW, Role.OFFICER, Role.SUPERVISOR
+A = Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 
@@ -40,6 +41,11 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", f"{PROJECT}/clocks"): {S},
     ("supervision", "GET", "/read-model/fingerprint"): {S},
     ("supervision", "POST", f"{ITEM_OF}/urges"): {S},
+    ("timer", "POST", "/calendar/preview"): {A},
+    ("timer", "POST", "/calendar/amendments"): {A},
+    ("timer", "GET", "/calendar/{year}"): set(Role),
+    ("timer", "GET", "/reconciliation"): {A},
+    ("timer", "POST", "/reconciliation"): {A},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -52,6 +58,13 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
+    "/calendar/preview": {
+        "jurisdiction": "210200",
+        "days": [{"day": "2027-03-01", "works": False}],
+        "document": "停工",
+    },
+    "/calendar/amendments": {"jurisdiction": "210200", "days": [], "document": "停工"},
+    "/reconciliation": {"repair": False},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -59,6 +72,7 @@ CLAIMS: Final[dict[Role, dict[str, str]]] = {
     W: {"jurisdiction": "210281"},
     F: {"jurisdiction": "210281", "department": "RFB"},
     S: {"jurisdiction": "210281"},
+    A: {"jurisdiction": "210200"},
 }
 STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
     B: [({"uscc": OTHER_USCC}, {404})],
@@ -68,6 +82,7 @@ STRANGERS: Final[dict[Role, list[tuple[dict[str, str], set[int]]]]] = {
         ({"jurisdiction": "210281", "department": "GHJ"}, {403}),
     ],
     S: [({"jurisdiction": "210283"}, {403})],
+    A: [({"jurisdiction": "210283"}, {403})],
 }
 """The same role from elsewhere, and how it is sent away."""
 
@@ -91,7 +106,14 @@ def item_id(suite: Suite, people: People) -> str:
 
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
-    names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
+    names = {
+        "code": CODE,
+        "stage": "1",
+        "application_id": APPLICATION,
+        "item_code": ITEM,
+        "item_id": item_id,
+        "year": "2026",
+    }
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
         return people.http.post(url, content=b"%PDF-1.7", headers={**headers, "Content-Type": "application/pdf"})
@@ -138,7 +160,10 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] == "/read-model/fingerprint"
 
 
-ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT)]
+ABOUT_ALL = ("/calendar/{year}",)
+"""What is the same for everybody."""
+ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in ABOUT_ALL]
+ABOUT_ONE += [one for one in MAY if one[2] in ("/calendar/preview", "/reconciliation")]
 
 
 @pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)

@@ -20,7 +20,7 @@ from contracts.envelope import Line, derived_id
 from contracts.parts import DayOrdered
 from contracts.terms import ClockSubject, DueCause, Role
 from contracts.timer import CalendarAmended
-from procedure.authority import Caller
+from procedure.authority import Caller, NotYourJurisdiction, covers
 from procedure.calendar import Calendar, YearNotCovered, local_day
 from procedure.refusals import CalendarDoesNotReach
 from timer import amending, store
@@ -219,6 +219,12 @@ class CalendarDesk:
         )
 
 
+def _hold_to_city(caller: Caller) -> None:
+    """All clocks are the city's affair (Art. 18). Raises NotYourJurisdiction."""
+    if not covers(caller.jurisdiction, CITY):
+        raise NotYourJurisdiction
+
+
 def _change(one: Change) -> ClockChange:
     whose = one.row.whose
     return ClockChange(
@@ -295,15 +301,17 @@ def router(
 
     @routes.get("/reconciliation", summary="最近一次计时核对", response_model=Report)
     async def read_reconciliation(caller: Admin) -> Any:
+        _hold_to_city(caller)
         return await reconciler.last()
 
     @routes.post("/reconciliation", summary="核对全部计时，需要时修复", response_model=Report)
     async def reconcile(request: Request, caller: Admin, body: ReconciliationAsked, given: IdempotencyKey) -> Response:
+        _hold_to_city(caller)
         key = Key(caller.subject, given, idempotency.digest("reconciliation", body.model_dump_json()))
         async with database.work(traceparent_of(request)) as work:
             answer = await idempotency.claim(work, key)
         if answer is None:
-            report = await reconciler.reconcile(repair=body.repair)
+            report = await reconciler.asked(repair=body.repair)
             async with database.work(traceparent_of(request)) as work:
                 answer = await idempotency.remember(work, key, 200, report.model_dump(mode="json"))
         return Response(answer.body, answer.status, media_type=JSON)

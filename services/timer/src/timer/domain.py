@@ -214,10 +214,10 @@ def _yellow_at(tracked: Tracked, reckoning: Reckoning) -> datetime | None:
 
 def expired(tracked: Tracked, now: datetime, reckoning: Reckoning) -> tuple[Tracked, Said]:
     """The due instant passed while the clock ran: overdue, for an item with the call to take it back (Art. 14)."""
-    overdue, due_at = speech.overdue(tracked, now), tracked.due_at
+    due_at = tracked.due_at
     tracked = tracked._replace(spoken=tracked.spoken._replace(told=due_at))
     tracked, lit = relit(tracked, due_at, Cause(speech.expiry_id(tracked), due_at, now), reckoning)
-    return tracked, (*overdue, *lit)
+    return tracked, (*speech.overdue(tracked, now), *lit)
 
 
 def proposed_again(tracked: Tracked, now: datetime) -> Said:

@@ -29,6 +29,7 @@ from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from procedure.calendar import YearNotCovered
 from procedure.clock import Due
+from procedure.refusals import Refusal
 from procedure.stage_clock import StageClock
 from timer import domain, handlers, recounting, store
 from timer.deriving import Derived
@@ -53,6 +54,13 @@ SHOWN: Final = 200
 FIRST_LOOK_SECONDS: Final = 2.0
 
 log = structlog.get_logger()
+
+
+class CannotReconcileNow(Refusal):
+    """暂时无法核对计时，请稍后再试"""
+
+    article = None
+    status = 503
 
 
 class Difference(BaseModel):
@@ -124,6 +132,16 @@ class Reconciler:
     async def last(self) -> Report:
         """Return what the last reconciliation found; an empty report before the first."""
         return self._report
+
+    async def asked(self, *, repair: bool) -> Report:
+        """Compare, and with `repair` rewrite, because somebody asked. Raises CannotReconcileNow."""
+        if not self._bus.assigned:
+            raise CannotReconcileNow
+        try:
+            return await self.reconcile(repair=repair)
+        except (KafkaError, NotNow) as trouble:
+            log.warning("timer.reconciliation_waits", trouble=repr(trouble))
+            raise CannotReconcileNow from trouble
 
     # By itself --------------------------------------------------------------------------------------------------
 
