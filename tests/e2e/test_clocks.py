@@ -25,6 +25,7 @@ from contracts import topics
 from contracts.department_worker import ItemStepped
 from contracts.envelope import Event, encode
 from contracts.terms import ItemKind
+from local import ports
 from local.builder import eventually
 from local.processes import PROCESSES
 from local.said import ItemStory, StageStory, at
@@ -76,7 +77,12 @@ class Stand:
         self.suite.process("timer").stop()
         self.start(now, **settings)
 
+    def now(self) -> datetime:
+        """Return what time it is for the timer."""
+        return self._began[1] + (datetime.now(UTC) - self._began[0])
+
     def start(self, now: datetime, **settings: str) -> None:
+        self._began = datetime.now(UTC), now
         wallclock = f"affine:{datetime.now(UTC).isoformat()},{now.isoformat()},1"
         environment = {**self.suite.environment(TIMER), "WALLCLOCK": wallclock, "RECONCILE_MINUTES": "0", **settings}
         log = self.suite.folder / "logs" / "timer.log"
@@ -84,11 +90,23 @@ class Stand:
         child.start()
         child.wait_ready()
 
+    def one_more(self, now: datetime) -> Child:
+        """Start a second timer over the same database, in the same group."""
+        port = ports.free()["timer"]
+        wallclock = f"affine:{datetime.now(UTC).isoformat()},{now.isoformat()},1"
+        own = {"WALLCLOCK": wallclock, "HTTP_PORT": str(port), "GROUP_INSTANCE": "timer-2", "RECONCILE_MINUTES": "0"}
+        environment = {**self.suite.environment(TIMER), **own}
+        log = self.suite.folder / "logs" / "timer-2.log"
+        child = Child("timer-2", TIMER.command, environment, log, f"http://127.0.0.1:{port}")
+        child.start()
+        child.wait_ready()
+        return child
+
     def kill(self) -> None:
         self.suite.process("timer").kill()
 
-    def metric(self, name: str) -> float:
-        text = httpx.get(f"{self.url}/metrics").text
+    def metric(self, name: str, url: str = "") -> float:
+        text = httpx.get(f"{url or self.url}/metrics").text
         return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(name)))
 
     # Dispatcher and departments ---------------------------------------------------------------------------------
@@ -391,6 +409,20 @@ def test_never_early_and_once_over_a_kill_at_the_due_instant(stand: Stand) -> No
     assert at(2026, 3, 10) <= datetime.fromisoformat(overdue["detected_at"]) < at(2026, 3, 10, 0, 0, 30)
     assert stand.row(item)["light"] == "RED"
     assert stand.metric("lianshen_oldest_unfired_deadline_seconds") == 0.0
+
+
+def test_two_timers_share_the_work_and_nothing_fires_twice(stand: Stand) -> None:
+    stand.set(at(2026, 3, 9, 12))
+    stages = [begun(stand, 2026, 3, 2, 9)[0] for _ in range(12)]
+    stand.set(at(2026, 3, 9, 23, 59, 46))
+    second = stand.one_more(stand.now())
+    try:
+        kinds = eventually(lambda: stand.kinds(*stages), lambda found: found.count("ItemAutoRecall") >= 12)
+        fired = [stand.metric("lianshen_clocks_fired_total", url) for url in (stand.url, second.url)]
+        assert (kinds.count("ItemOverdue"), kinds.count("ItemAutoRecall")) == (12, 12)
+        assert min(fired) > 0 and sum(fired) >= 12, fired
+    finally:
+        second.stop()
 
 
 def test_what_fell_due_while_the_timer_was_down_is_told_with_its_true_instant(stand: Stand) -> None:

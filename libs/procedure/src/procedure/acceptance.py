@@ -24,7 +24,7 @@ ENDS: Final[Mapping[type[ItemStepped], ClockEnd]] = {
 
 def starts(step: ItemStepped) -> bool:
     """Whether an item stands complete on its department's desk from this step on."""
-    return isinstance(step, items.ItemReceived) or (isinstance(step, items.CorrectionEnded) and step.before_acceptance)
+    return type(step) is items.ItemReceived or (isinstance(step, items.CorrectionEnded) and step.before_acceptance)
 
 
 def begun(step: ItemStepped) -> Clock:

@@ -20,6 +20,9 @@ EXTENSION_DAYS: Final = 10
 """延长审批, once per attempt (行政许可法 Art. 42)."""
 
 
+NO_REASONS: Final[frozenset[tuple[PauseReason, str]]] = frozenset()
+
+
 class Pause(NamedTuple):
     """One reason for which the clock stands still, from `began_at` to `ended_at` (None: still). `key` tells pauses of
     one reason apart (the item, for a stage)."""
@@ -48,6 +51,8 @@ class Clock(NamedTuple):
     @property
     def reasons(self) -> frozenset[tuple[PauseReason, str]]:
         """The reasons that hold the clock now; it runs if and only if there is none."""
+        if not self.pauses:
+            return NO_REASONS
         return frozenset((pause.reason, pause.key) for pause in self.pauses if pause.ended_at is None)
 
 
@@ -123,6 +128,8 @@ def as_of(clock: Clock, at: datetime) -> Clock:
 
 def standing(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     """Return the stretches during which the clock stood still: the union of its pauses, in order."""
+    if not clock.pauses:
+        return []
     stretches: list[tuple[datetime, datetime | None]] = []
     for one in sorted(clock.pauses, key=lambda pause: pause.began_at):
         if stretches and (stretches[-1][1] is None or one.began_at <= stretches[-1][1]):
@@ -137,6 +144,8 @@ def standing(clock: Clock) -> list[tuple[datetime, datetime | None]]:
 def used_days(clock: Clock, at: datetime, calendar: Calendar, jurisdiction: str, policies: Policies = DEFAULT) -> int:
     """Return the working days counted and completely over at `at` (or at the clock's end, if that was before)."""
     until = at if clock.ended_at is None else min(at, clock.ended_at)
+    if until <= clock.started_at:
+        return 0
     today = local_day(until)
     total = 0
     first = local_day(clock.started_at) + (timedelta() if policies.count_start_day else ONE_DAY)

@@ -58,7 +58,7 @@ def felt(attempt: Attempt | None, step: ItemStepped) -> Attempt | None:
     turn = STEPS.get(type(step))
     if turn is None or step.version <= attempt.seen:
         return attempt
-    return turn(attempt, step)._replace(seen=step.version)
+    return turn(attempt._replace(seen=step.version), step)
 
 
 def closed(attempt: Attempt, at: datetime) -> Attempt:
@@ -73,16 +73,16 @@ def before_acceptance(step: ItemStepped) -> bool:
 
 def _opened(step: ItemStepped) -> Attempt | None:
     if acceptance.starts(step):
-        return Attempt(ClockSubject.ACCEPTANCE, acceptance.begun(step), step.version, seen=step.version)
-    return _accepted(None, step)._replace(seen=step.version) if isinstance(step, items.ItemAccepted) else None
+        return _received(None, step)
+    return _accepted(None, step) if isinstance(step, items.ItemAccepted) else None
 
 
-def _received(attempt: Attempt, step: Any) -> Attempt:
-    return Attempt(ClockSubject.ACCEPTANCE, acceptance.begun(step), step.version)
+def _received(attempt: Attempt | None, step: Any) -> Attempt:
+    return Attempt(ClockSubject.ACCEPTANCE, acceptance.begun(step), step.version, seen=step.version)
 
 
 def _accepted(attempt: Attempt | None, step: Any) -> Attempt:
-    return Attempt(ClockSubject.ITEM, Clock(step.limit_days, step.at), step.version)
+    return Attempt(ClockSubject.ITEM, Clock(step.limit_days, step.at), step.version, seen=step.version)
 
 
 def _correction_requested(attempt: Attempt, step: Any) -> Attempt:

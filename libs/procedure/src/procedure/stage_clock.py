@@ -98,13 +98,15 @@ def due(clock: Clock, calendar: Calendar, jurisdiction: str, policies: Policies 
 
 def _ended_or_declared(clock: Clock, step: ItemStepped, policies: Policies) -> Clock:
     """An item that ends takes its reasons with it (P21); returned, it leaves one until it is declared again (P4)."""
-    key = step.item_code
-    if isinstance(step, items.ItemReturned):
+    kind, key = type(step), step.item_code
+    if kind is items.ItemReturned:
         return law.pause(_let_go(clock, key, step.at), PauseReason.RETURNED, key, step.at)
-    if type(step) in ENDS:
+    if kind in ENDS:
         return _let_go(clock, key, step.at)
+    if step.attempt == 1 or (PauseReason.RETURNED, key) not in clock.reasons:
+        return clock
     again = _declared_again(step, policies)
-    if again is None or (PauseReason.RETURNED, key) not in clock.reasons:
+    if again is None:
         return clock
     clock = law.resume(clock, PauseReason.RETURNED, key, again)
     return _anew(clock, again) if policies.stage_restart_on_return else clock
@@ -112,8 +114,6 @@ def _ended_or_declared(clock: Clock, step: ItemStepped, policies: Policies) -> C
 
 def _declared_again(step: ItemStepped, policies: Policies) -> datetime | None:
     """Return when a returned item lets its stage run again: as it was declared again, or accepted again (P4)."""
-    if step.attempt == 1:
-        return None
     if policies.stage_resumes_at == "reacceptance":
         return step.at if isinstance(step, items.ItemAccepted) else None
     return step.applied_at if isinstance(step, items.ItemReceived) else None

@@ -18,68 +18,84 @@ from procedure.item_clock import Attempt
 from procedure.stage_clock import StageClock
 from timer import speech
 from timer.speech import Piece, Said
-from timer.tracked import SILENT, Cause, Reckoning, Tracked
+from timer.tracked import SILENT, Cause, Reckoning, Spoken, Tracked
+
+C = ClockState
 
 
 class _Turn(NamedTuple):
-    """A clock that turned: the row as the law knows it now, with what was last said of it before."""
+    """A clock that turned: the row as the law knows it now with what was last said of it, and what follows."""
 
-    after: Tracked
+    row: Tracked
+    subject: ClockSubject
+    state: ClockState
     due: Due | None
     cause: Cause
     reckoning: Reckoning
 
     def used_days(self, at: datetime) -> int:
-        whose = self.after.whose
-        return law.used_days(self.after.clock, at, self.reckoning.calendar, whose.jurisdiction, whose.policies)
+        whose = self.row.whose
+        return law.used_days(self.row.clock, at, self.reckoning.calendar, whose.jurisdiction, whose.policies)
 
 
-def due_of(tracked: Tracked, reckoning: Reckoning) -> Due | None:
+def due_of(row: Tracked, reckoning: Reckoning) -> Due | None:
     """Return when a clock expires; None for one that waits, stands still, has ended or has no limit (R18, R23)."""
-    whose = tracked.whose
-    count = stage_clock.due if tracked.subject is ClockSubject.STAGE else law.due
-    return count(tracked.clock, reckoning.calendar, whose.jurisdiction, whose.policies)
+    count = law.due if isinstance(row.kept, Attempt) else stage_clock.due
+    return count(row.kept.clock, reckoning.calendar, row.whose.jurisdiction, row.whose.policies)
 
 
 def turned(before: Tracked, kept: Attempt | StageClock, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
     """Return the row as the law knows it now, and what is to be said: in what its clock differs from what was last
     said of it. Raises YearNotCovered."""
+    same = before.is_same_clock(kept)
+    if same and kept.clock is before.kept.clock and before.reckoned == reckoning.name:
+        return _unmoved(before, kept, cause)
+    row = Tracked(before.whose, kept, before.spoken if same else SILENT)
+    missed = _missed(before, row, cause) if before.expires_at is not None else ()
+    turn = _Turn(row, row.subject, row.state, due_of(row, reckoning), cause, reckoning)
+    after, said = _told(turn, _pieces(turn))
+    return after, (*missed, *said)
+
+
+def _unmoved(before: Tracked, kept: Attempt | StageClock, cause: Cause) -> tuple[Tracked, Said]:
+    """The clock is as it was; what may have changed is whether a decision holds its expiry (R1)."""
     after = before._replace(kept=kept)
-    missed = _missed(before, after, cause)
-    if after.clock_id != before.clock_id:
-        after = after._replace(spoken=SILENT)
-    due = due_of(after, reckoning)
-    pieces = _pieces(_Turn(after, due, cause, reckoning))
-    spoken = after.spoken._replace(state=after.state, due_at=None if due is None else due.at)
+    return after, proposed_again(after, cause.now) if before.held and is_unanswered(after) else ()
+
+
+def _told(turn: _Turn, pieces: list[Piece]) -> tuple[Tracked, Said]:
+    """Return the row once `pieces` are said, and then its light."""
+    row, due, former = turn.row, turn.due, turn.row.spoken
+    due_at = None if due is None else due.at
+    lit = _lit(turn, due_at, pieces[-1][1] if pieces else turn.cause.at)
+    light = former.light if lit is None else lit[2]["light"]
+    said = speech.numbered(row, pieces if lit is None else [*pieces, lit], turn.cause)
+    spoken = Spoken(turn.state, due_at, light, former.told, former.generation + len(said))
     if due is None:
-        after = after._replace(spoken=spoken, expires_at=None, reckoned="")
-    else:
-        after = after._replace(spoken=spoken, expires_at=due.expires_at, reckoned=reckoning.name)
-    after, said = speech.numbered(after, pieces, cause)
-    after, lit = relit(after, pieces[-1][1] if pieces else cause.at, cause, reckoning)
-    again = proposed_again(after, cause.now) if before.held and is_unanswered(after) else ()
-    return after, (*missed, *said, *lit, *again)
+        return Tracked(row.whose, row.kept, spoken), said
+    return Tracked(row.whose, row.kept, spoken, due.expires_at, turn.reckoning.name), said
 
 
 def _pieces(turn: _Turn) -> list[Piece]:
     """The acceptance clock is quiet: it has no light, its due is nobody's but its department's, and most are over
     within minutes. It speaks when its due instant changes, and when it runs out."""
-    was, now = turn.after.spoken.state, turn.after.state
-    quiet = turn.after.subject is ClockSubject.ACCEPTANCE and was is not now
-    told = () if quiet else TELLS.get((was, now), ())
-    return [piece for tell in told if (piece := tell(turn)) is not None]
+    was = turn.row.spoken.state
+    if turn.subject is ClockSubject.ACCEPTANCE and was is not turn.state:
+        return []
+    return [piece for tell in TELLS.get((was, turn.state), ()) if (piece := tell(turn)) is not None]
 
 
 def _started(turn: _Turn) -> Piece:
-    clock, whose = turn.after.clock, turn.after.whose
-    bare = clock._replace(pauses=tuple(one for one in clock.pauses if one.ended_at is not None))
-    due = turn.due or law.due(bare, turn.reckoning.calendar, whose.jurisdiction, whose.policies)
-    assert due is not None
+    clock, whose, due = turn.row.clock, turn.row.whose, turn.due
+    if due is None:
+        bare = clock._replace(pauses=tuple(one for one in clock.pauses if one.ended_at is not None))
+        due = law.due(bare, turn.reckoning.calendar, whose.jurisdiction, whose.policies)
+        assert due is not None
     return ClockStarted, clock.started_at, {"limit_days": clock.limit_days, **_due(due, turn)}
 
 
 def _paused(turn: _Turn) -> Piece:
-    clock = turn.after.clock
+    clock = turn.row.clock
     began, _ = law.standing(clock)[-1]
     at = max(began, clock.started_at)
     reason = min(reason for reason, _ in clock.reasons)
@@ -87,7 +103,7 @@ def _paused(turn: _Turn) -> Piece:
 
 
 def _resumed(turn: _Turn) -> Piece:
-    clock = turn.after.clock
+    clock = turn.row.clock
     at = max((clock.started_at, *(one.ended_at for one in clock.pauses if one.ended_at is not None)))
     assert turn.due is not None
     return ClockResumed, at, {"used_days": turn.used_days(at), **_due(turn.due, turn)}
@@ -95,7 +111,7 @@ def _resumed(turn: _Turn) -> Piece:
 
 def _due_changed(turn: _Turn) -> Piece | None:
     """Said only on a real change, and only while the clock runs (R14)."""
-    former, due = turn.after.spoken.due_at, turn.due
+    former, due = turn.row.spoken.due_at, turn.due
     if due is None or former is None or former == due.at:
         return None
     cause = turn.cause.due or turn.reckoning.cause
@@ -104,7 +120,7 @@ def _due_changed(turn: _Turn) -> Piece | None:
 
 
 def _stopped(turn: _Turn) -> Piece:
-    clock = turn.after.clock
+    clock = turn.row.clock
     assert clock.ended_at is not None and clock.end is not None
     return ClockStopped, clock.ended_at, {"used_days": turn.used_days(clock.ended_at), "end": clock.end}
 
@@ -118,7 +134,6 @@ def _due(due: Due, turn: _Turn) -> dict[str, Any]:
     }
 
 
-C = ClockState
 TELLS: Final[Mapping[tuple[ClockState, ClockState], tuple[Callable[[_Turn], Piece | None], ...]]] = {
     (C.WAITING, C.RUNNING): (_started,),
     (C.WAITING, C.PAUSED): (_started, _paused),
@@ -133,31 +148,39 @@ TELLS: Final[Mapping[tuple[ClockState, ClockState], tuple[Callable[[_Turn], Piec
 """(State last said, state now) → what is said; anything else is silence."""
 
 
-def relit(tracked: Tracked, at: datetime, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
-    """Say that a light changed, when it did (Art. 22). The acceptance clock has none (R21)."""
-    if tracked.subject is ClockSubject.ACCEPTANCE or tracked.state not in (C.RUNNING, C.PAUSED):
-        return tracked, ()
+def _lit(turn: _Turn, due_at: datetime | None, at: datetime) -> Piece | None:
+    """Return what says that the light changed, when it did (Art. 22). The acceptance clock has none (R21)."""
+    if turn.subject is ClockSubject.ACCEPTANCE or turn.state not in (C.RUNNING, C.PAUSED):
+        return None
+    row = turn.row
     shown, remaining = lights.light_of(
-        tracked.clock,
+        row.clock,
         at,
-        reckoning.calendar,
-        tracked.whose.jurisdiction,
-        overdue=tracked.spoken.is_overdue,
-        special_over=reminders.special_is_over(tracked.reminders, at),
-        policies=tracked.whose.policies,
+        turn.reckoning.calendar,
+        row.whose.jurisdiction,
+        overdue=due_at is not None and row.spoken.told == due_at,
+        special_over=reminders.special_is_over(row.reminders, at),
+        policies=row.whose.policies,
     )
-    if shown is tracked.spoken.light:
-        return tracked, ()
-    tracked = tracked._replace(spoken=tracked.spoken._replace(light=shown))
-    return speech.numbered(tracked, [(LightChanged, at, {"light": shown, "remaining_days": remaining})], cause)
+    return None if shown is row.spoken.light else (LightChanged, at, {"light": shown, "remaining_days": remaining})
+
+
+def relit(row: Tracked, at: datetime, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Say that a light changed as time passed, when it did."""
+    lit = _lit(_Turn(row, row.subject, row.state, None, cause, reckoning), row.spoken.due_at, at)
+    if lit is None:
+        return row, ()
+    said = speech.numbered(row, [lit], cause)
+    spoken = row.spoken._replace(light=lit[2]["light"], generation=row.spoken.generation + 1)
+    return row._replace(spoken=spoken), said
 
 
 def _missed(before: Tracked, after: Tracked, cause: Cause) -> Said:
     """The due instant passed before what now ends the clock, and that was not told yet (P17). An item's limit cannot
     be missed so: nothing is received of it after its due instant (R6)."""
-    ended = after.clock_id != before.clock_id or after.clock.ended_at is not None
-    at = after.clock.ended_at or cause.at
-    if not ended or before.subject is ClockSubject.ITEM or before.expires_at is None or at <= before.expires_at:
+    ended = after.clock.ended_at is not None or not before.is_same_clock(after.kept)
+    at, expires = after.clock.ended_at or cause.at, before.expires_at
+    if not ended or before.subject is ClockSubject.ITEM or expires is None or at <= expires:
         return ()
     return () if before.spoken.is_overdue else speech.overdue(before, cause.now)
 

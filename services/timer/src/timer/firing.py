@@ -73,7 +73,7 @@ class Firing:
         while True:
             try:
                 await self._until_next()
-                while await self.fire():
+                if await self.fire():
                     pause = 0.05
             except (*TRANSIENT, NotNow) as trouble:
                 log.warning("timer.waits", trouble=repr(trouble), seconds=pause)
@@ -101,10 +101,14 @@ class Firing:
         return sorted(self._bus.partitions_of(topics.ITEMS.name))
 
     async def fire(self) -> int:
-        """Act on one batch of rows whose time has come; returns how many."""
+        """Act on every row whose time has come, batch by batch; returns how many times."""
+        acted = 0
+        while self._next is not None and self._next <= self._wallclock.now() and (more := await self._batch()):
+            acted += more
+        return acted
+
+    async def _batch(self) -> int:
         now = self._wallclock.now()
-        if self._next is None or self._next > now:
-            return 0
         async with self._database.work() as work:
             taken = await store.take_due(work, self._partitions(), now, self._most, LISTENED)
             if not taken:

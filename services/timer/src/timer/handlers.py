@@ -3,13 +3,12 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from chassis.bus import Received, hold_back
 from chassis.database import Work
 from contracts import topics
-from contracts.department_worker import ItemStepped
 from contracts.dispatcher import ItemClosed, ItemResult, StageAccepted, StageConcluded, StageDispatched
 from contracts.parts import AboutStage
 from contracts.terms import ItemState
@@ -26,8 +25,9 @@ from timer.tracked import Cause, Reckoning, Tracked
 
 STAGE_EVENTS: Final = (StageDispatched, StageAccepted, StageConcluded, ItemClosed)
 """The dispatcher's events that some clock feels; the timer passes over the others."""
-STEPS: Final = tuple(item_clock.STEPS)
-"""The steps of items that some clock feels."""
+STEPS: Final = frozenset(item_clock.STEPS)
+"""The steps of items that some clock feels. Events are told apart by their very type: asking a model whether it is one
+of a kind is dear, and there are many."""
 HAS_ENDED: Final = (ItemState.CONCLUDED, ItemState.AUTO_RECALLED, ItemState.NOT_ACCEPTED)
 """How items stand whose end the timer must have read before it stops their stage's clock; one that was withdrawn may
 never have been received."""
@@ -37,13 +37,13 @@ AnyReceived = Received[AboutStage]
 
 @dataclass(slots=True)
 class Batch:
-    """The rows of one batch while they turn."""
+    """The rows of one batch while they turn; `changed` are those to be kept, in the order in which they first were."""
 
     rows: dict[UUID, Tracked]
     now: datetime
     reckoning: Reckoning
     new: set[UUID] = field(default_factory=set[UUID])
-    changed: set[UUID] = field(default_factory=set[UUID])
+    changed: dict[UUID, None] = field(default_factory=dict[UUID, None])
     splits: dict[UUID, list[Split]] = field(default_factory=dict[UUID, list[Split]])
 
     def put(self, row: Tracked, *, new: bool = False) -> None:
@@ -51,7 +51,7 @@ class Batch:
         if new:
             self.new.add(about)
         self.rows[about] = row
-        self.changed.add(about)
+        self.changed[about] = None
 
 
 class Handlers:
@@ -88,34 +88,29 @@ class Handlers:
         await self._keep(batch, work)
 
     def _apply(self, received: AnyReceived, batch: Batch, work: Work) -> None:
-        event = received.event
-        match event:
-            case StageDispatched():
-                self._open_stage(event, received, batch)
-            case StageAccepted() | StageConcluded():
-                self._turn_stage(event, received, batch, work)
-            case ItemClosed():
-                self._close(event, received, batch, work)
-            case ItemStepped():
-                self._step(event, received, batch, work)
-            case _:
-                pass
+        kind = type(received.event)
+        if kind in STEPS:
+            self._step(received.event, received, batch, work)
+        elif kind is StageDispatched:
+            self._open_stage(received.event, received, batch)
+        elif kind is ItemClosed:
+            self._close(received.event, received, batch, work)
+        elif kind in STAGE_EVENTS:
+            self._turn_stage(received.event, received, batch, work)
 
-    def _open_stage(self, event: StageDispatched, received: AnyReceived, batch: Batch) -> None:
+    def _open_stage(self, event: Any, received: AnyReceived, batch: Batch) -> None:
         if event.application_id not in batch.rows:
             batch.put(tracked.dispatched(event, received.raw.partition), new=True)
             batch.splits[event.application_id] = [one_instant.split(item) for item in event.items]
 
-    def _turn_stage(
-        self, event: StageAccepted | StageConcluded | ItemClosed, received: AnyReceived, batch: Batch, work: Work
-    ) -> None:
+    def _turn_stage(self, event: Any, received: AnyReceived, batch: Batch, work: Work) -> None:
         stage = batch.rows.get(event.application_id)
         if stage is not None and isinstance(stage.kept, StageClock):
             kept = history.after(stage.kept, event, stage.whose.policies)
             cause = Cause(event.event_id, history.instant(event), received.appended_at)
             self._turn(stage, kept, cause, received, batch, work)
 
-    def _close(self, event: ItemClosed, received: AnyReceived, batch: Batch, work: Work) -> None:
+    def _close(self, event: Any, received: AnyReceived, batch: Batch, work: Work) -> None:
         """An item was closed without its department's decision: neither it nor its stage waits for it (Art. 14, 17)."""
         self._turn_stage(event, received, batch, work)
         item = batch.rows.get(event.item_id)
@@ -123,7 +118,7 @@ class Handlers:
             cause = Cause(event.event_id, event.at, received.appended_at)
             self._turn(item, item_clock.closed(item.kept, event.at), cause, received, batch, work)
 
-    def _step(self, step: ItemStepped, received: AnyReceived, batch: Batch, work: Work) -> None:
+    def _step(self, step: Any, received: AnyReceived, batch: Batch, work: Work) -> None:
         """A step moves the clock of its attempt and is felt by its stage's; a repeat moves nothing."""
         cause = tracked.because(step, received.appended_at)
         item = batch.rows.get(step.item_id)
@@ -157,11 +152,13 @@ class Handlers:
         work.say(topics.CLOCKS, *said, traceparent=received.traceparent)
 
     async def _keep(self, batch: Batch, work: Work) -> None:
-        kept = [self._armed(batch.rows[about], batch) for about in sorted(batch.changed)]
-        await store.add(work, [one for one in kept if one[0].whose.about in batch.new], batch.splits)
-        await store.keep(work, [one for one in kept if one[0].whose.about not in batch.new])
+        new = [self._armed(about, batch) for about in batch.changed if about in batch.new]
+        known = [self._armed(about, batch) for about in batch.changed if about not in batch.new]
+        await store.add(work, new, batch.splits)
+        await store.keep(work, known)
 
-    def _armed(self, row: Tracked, batch: Batch) -> Kept:
+    def _armed(self, about: UUID, batch: Batch) -> Kept:
+        row = batch.rows[about]
         instant = domain.acts_at(row, batch.now, batch.reckoning, self._patience)
         if instant is not None:
             self._wake(instant)
@@ -175,16 +172,16 @@ class _Early:
     def __init__(self, batch: Batch, events: Sequence[AnyReceived]) -> None:
         self._rows = batch.rows
         self._stages = {row.whose.about for row in batch.rows.values() if isinstance(row.kept, StageClock)}
-        steps = [one.event for one in events if type(one.event) in item_clock.ENDS]
-        self._ending = {step.item_id for step in steps if isinstance(step, ItemStepped)}
+        steps: list[Any] = [one.event for one in events if type(one.event) in item_clock.ENDS]
+        self._ending = {step.item_id for step in steps}
 
     def __call__(self, received: AnyReceived) -> bool:
-        event = received.event
-        if isinstance(event, StageDispatched):
+        event, kind = received.event, type(received.event)
+        if kind in STEPS:
+            return event.application_id not in self._stages
+        if kind is StageDispatched:
             self._stages.add(event.application_id)
-        if isinstance(event, StageConcluded):
-            return any(map(self._goes_on, event.items))
-        return isinstance(event, ItemStepped) and event.application_id not in self._stages
+        return isinstance(event, StageConcluded) and any(map(self._goes_on, event.items))
 
     def _goes_on(self, item: ItemResult) -> bool:
         """Whether an item has ended and the timer does not know of it yet."""
@@ -207,17 +204,19 @@ def _in_order(events: Sequence[AnyReceived]) -> list[AnyReceived]:
 
 
 def _rank(event: AboutStage) -> int:
-    return 0 if isinstance(event, StageDispatched) else 1 if isinstance(event, ItemStepped) else 2
+    kind = type(event)
+    return 1 if kind in STEPS else 0 if kind is StageDispatched else 2
 
 
 def _places(events: Collection[AnyReceived]) -> set[Place]:
     """Return the rows that events are about: stages, attempts, and the items that a conclusion rests on."""
     places: set[Place] = set()
     for received in events:
-        event = received.event
-        places.add((event.application_id, event.application_id))
-        if isinstance(event, ItemStepped | ItemClosed):
+        event: Any = received.event
+        kind = type(event)
+        if kind in STEPS or kind is ItemClosed:
             places.add((event.application_id, event.item_id))
-        if isinstance(event, StageConcluded):
+        elif kind is StageConcluded:
             places.update((event.application_id, one.item_id) for one in event.items)
-    return places
+    stages = {received.event.application_id for received in events}
+    return places | {(one, one) for one in stages}

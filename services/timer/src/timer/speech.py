@@ -3,7 +3,7 @@
 Every id follows from what the event is about, so a repeat is the same event.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,23 +26,24 @@ Piece = tuple[type[ClockStepped], datetime, dict[str, Any]]
 """What is to be said, when it took effect, and its own fields."""
 
 
-def numbered(tracked: Tracked, pieces: Iterable[Piece], cause: Cause) -> tuple[Tracked, Said]:
-    """Give each piece the next generation; its id follows from that, so a repeat is the same event."""
+def numbered(row: Tracked, pieces: Sequence[Piece], cause: Cause) -> tuple[ClockStepped, ...]:
+    """Give each piece the next generation of its clock; its id follows from that, so a repeat is the same event."""
+    if not pieces:
+        return ()
     said: list[ClockStepped] = []
-    generation = tracked.spoken.generation
+    generation, clock_id = row.spoken.generation, row.clock_id
+    about = {**_about_clock(row), "clock_id": clock_id, "causation_id": cause.event_id}
     for kind, at, fields in pieces:
         generation += 1
-        event_id = derived_id(tracked.clock_id, generation)
-        about = _about_clock(tracked, generation)
-        said.append(kind(event_id=event_id, causation_id=cause.event_id, occurred_at=at, at=at, **about, **fields))
-    return tracked._replace(spoken=tracked.spoken._replace(generation=generation)), tuple(said)
+        event_id = derived_id(clock_id, generation)
+        said.append(kind(event_id=event_id, occurred_at=at, at=at, generation=generation, **about, **fields))
+    return tuple(said)
 
 
 def overdue(tracked: Tracked, now: datetime) -> Said:
     """Return what says that the due instant passed while the clock ran (Art. 14): of an item with the call to take it
     back, of a stage never."""
-    due_at = tracked.due_at
-    cause = expiry_id(tracked)
+    due_at, cause = tracked.due_at, expiry_id(tracked)
     shared: dict[str, Any] = {
         "causation_id": cause,
         "occurred_at": due_at,
@@ -88,17 +89,15 @@ def _about_item(tracked: Tracked) -> dict[str, Any]:
     }
 
 
-def _about_clock(tracked: Tracked, generation: int) -> dict[str, Any]:
+def _about_clock(tracked: Tracked) -> dict[str, Any]:
     whose = tracked.whose
     return {
         **_about_stage(tracked),
-        "clock_id": tracked.clock_id,
         "subject": tracked.subject,
         "item_id": None if whose.item_code is None else whose.about,
         "item_code": whose.item_code,
         "department": whose.department,
         "jurisdiction": whose.jurisdiction,
-        "generation": generation,
     }
 
 

@@ -94,6 +94,13 @@ class Tracked(NamedTuple):
         began = self.kept.began if isinstance(self.kept, Attempt) else 0
         return _clock_id(self.subject, self.whose.about, began)
 
+    def is_same_clock(self, kept: Attempt | StageClock) -> bool:
+        """Whether `kept` still is about the clock that was spoken of: each wait for acceptance is another one."""
+        held = self.kept
+        if isinstance(held, Attempt) and isinstance(kept, Attempt):
+            return held.began == kept.began and held.subject is kept.subject
+        return True
+
     @property
     def due_at(self) -> datetime:
         """The due instant of a clock that has one."""
