@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chassis.catalogue import load
 from contracts import department_worker as items
@@ -245,6 +247,57 @@ def test_how_items_stand_survives_its_column() -> None:
     for step in (item.received(2026, 3, 2), item.accepted(2026, 3, 2, 9), item.correction(2026, 3, 4, 9)):
         stage = stage_clock.felt(stage, step, ALL_OPEN)
     assert stage.open and stage_clock.from_record(stage_clock.as_record(stage.open)) == stage.open
+
+
+Script = list[tuple[int, str]]
+scripts = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["correction", "special", "over", "over", "end"])), max_size=14
+)
+
+
+def played(script: Script) -> list[items.ItemStepped]:
+    """Three items of a stage, an hour between two steps; what makes no sense for an item is left out."""
+    stories = [Item(f"S1-0{number}", limit=20) for number in range(5, 8)]
+    steps = [step for one in stories for step in (one.received(2026, 3, 2, 8), one.accepted(2026, 3, 2, 9))]
+    open_: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    for place, (number, what) in enumerate(script):
+        held, item, when = open_.get(number), stories[number], (2026, 3, 3 + place // 4, 9 + place % 4)
+        if held is None:
+            continue
+        if what == "end":
+            steps.append(item.returned(*when) if held else item.concluded(*when))
+            del open_[number]
+        elif what == "over" and held:
+            steps.append(item.supplemented(*when) if held.pop() == "correction" else item.special_ended(*when))
+        elif what != "over" and what not in held:
+            steps.append(item.correction(*when) if what == "correction" else item.special(*when))
+            held.append(what)
+    return steps
+
+
+@settings(max_examples=300, deadline=None)
+@given(script=scripts, heard_start=st.integers(0, 20), concluded=st.integers(0, 20), heard_end=st.integers(0, 20))
+@pytest.mark.parametrize("readings", [ANY, ALL_OPEN], ids=["ANY", "ALL_OPEN"])
+def test_when_the_dispatchers_word_is_heard_changes_nothing(
+    readings: Readings, script: Script, heard_start: int, concluded: int, heard_end: int
+) -> None:
+    steps = played(script)
+    ended = steps[min(concluded + 6, len(steps) - 1)].at
+    whole = of_stage([*steps, stage_accepted(2026, 3, 2, 9), _concluded_at(ended)], readings)
+    stage = stage_clock.waiting(20)
+    after_end = next((place for place, step in enumerate(steps) if step.at > ended), len(steps))
+    for place, step in enumerate(steps):
+        if place == heard_start:
+            stage = stage_clock.accepted(stage, at(2026, 3, 2, 9))
+        if place == after_end + heard_end:
+            stage = stage_clock.concluded(stage, ended)
+        stage = stage_clock.felt(stage, step, readings)
+    stage = stage_clock.concluded(stage_clock.accepted(stage, at(2026, 3, 2, 9)), ended)
+    assert stage.clock == whole
+
+
+def _concluded_at(when: datetime) -> StageConcluded:
+    return stage_concluded(2026, 3, 2).model_copy(update={"concluded_at": when, "version": 3})
 
 
 # Attempts -------------------------------------------------------------------------------------------------------

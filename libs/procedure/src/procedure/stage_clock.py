@@ -60,8 +60,16 @@ def accepted(stage: StageClock, at: datetime) -> StageClock:
 
 
 def concluded(stage: StageClock, at: datetime) -> StageClock:
-    """The stage concluded: its clock stops for good; items that a milestone rule leaves open run on alone (R30)."""
-    return stage._replace(clock=law.stop(stage.clock, ClockEnd.CONCLUDED, at))
+    """The stage concluded: its clock stops for good; items that a milestone rule leaves open run on alone (R30). What
+    was heard of the time after it, before the conclusion itself was, does not count."""
+    if stage.clock.ended_at is not None:
+        return stage
+    until = tuple(
+        one if one.ended_at is None or one.ended_at <= at else one._replace(ended_at=None)
+        for one in stage.clock.pauses
+        if one.began_at <= at
+    )
+    return stage._replace(clock=law.stop(stage.clock._replace(pauses=until), ClockEnd.CONCLUDED, at))
 
 
 def felt(stage: StageClock, step: ItemStepped, policies: Policies) -> StageClock:

@@ -41,7 +41,8 @@ log = structlog.get_logger()
 
 def in_business(wallclock: WallClock, milliseconds: int) -> timedelta:
     """Return how much business time passes in so many real milliseconds."""
-    return wallclock.business(milliseconds) - wallclock.business(0)
+    began = wallclock.epoch_ms(wallclock.now())
+    return wallclock.business(began + milliseconds) - wallclock.business(began)
 
 
 class Firing:
