@@ -25,8 +25,9 @@ from procedure.calendar import Calendar, YearNotCovered, local_day
 from procedure.refusals import CalendarDoesNotReach
 from timer import amending, store
 from timer.amending import CalendarNotYetKnown, Change, Order
+from timer.comparing import Report
 from timer.reckoning import Reckonings
-from timer.reconciling import Reconciler, Report
+from timer.reconciling import Reconciler
 from timer.recounting import Recounting
 from timer.store import FIRST_PLACE
 

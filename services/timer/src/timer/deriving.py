@@ -32,9 +32,8 @@ from procedure.item_clock import Attempt
 from procedure.stage_clock import StageClock
 from timer import one_instant, speech, tracked
 from timer.one_instant import Split
-from timer.tracked import SILENT, Spoken, Tracked
+from timer.tracked import SILENT, Place, Spoken, Tracked
 
-Place = tuple[UUID, UUID]
 EVER: Final = 2**31
 
 

@@ -25,8 +25,8 @@ from contracts.terms import ClockSubject, ReminderKind
 from timer import domain, one_instant, store
 from timer.reckoning import Reckonings
 from timer.settings import Settings
-from timer.store import Due, Family, Kept
-from timer.tracked import Cause, Reckoning, Tracked
+from timer.store import Due, Family
+from timer.tracked import Cause, Kept, Reckoning, Tracked
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 PATIENCE_MS: Final = 60_000

@@ -20,8 +20,7 @@ from timer import domain, one_instant, store, tracked
 from timer.one_instant import Split
 from timer.reckoning import Reckonings
 from timer.restoring import Memory
-from timer.store import Kept, Place
-from timer.tracked import Cause, Reckoning, Tracked
+from timer.tracked import Cause, Kept, Place, Reckoning, Tracked
 
 STAGE_EVENTS: Final = (StageDispatched, StageAccepted, StageConcluded, ItemClosed)
 """The dispatcher's events that some clock feels; the timer passes over the others."""

@@ -9,14 +9,11 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal
-from uuid import UUID
+from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel
 
 from chassis import calendars, metrics, parking
 from chassis.bus import Bus, NotNow
@@ -27,22 +24,18 @@ from contracts import topics
 from contracts.envelope import Event, Unreadable, decode, derived_id
 from contracts.timer import CalendarAmended
 from contracts.topics import Topic
-from procedure.calendar import YearNotCovered
-from procedure.clock import Due
 from procedure.refusals import Refusal
-from procedure.stage_clock import StageClock
-from timer import domain, handlers, recounting, store
+from timer import comparing, domain, handlers, recounting, store
+from timer.comparing import KINDS, Difference, Report
 from timer.deriving import Derived
 from timer.firing import Firing
 from timer.reading import Reader, reading
 from timer.reckoning import Reckonings
 from timer.restoring import Memory
 from timer.settings import Settings
-from timer.store import FIRST_PLACE, Kept, Place
-from timer.tracked import Cause, Reckoning, Tracked
+from timer.store import FIRST_PLACE
+from timer.tracked import Cause, Kept, Place, Reckoning, Tracked
 
-Kind = Literal["missing", "extra", "wrong"]
-KINDS: Final[tuple[Kind, ...]] = ("missing", "extra", "wrong")
 FELT: Final[Mapping[Topic, Collection[type[Event]]]] = {
     topics.STAGES: handlers.STAGE_EVENTS,
     topics.ITEMS: handlers.STEPS,
@@ -61,37 +54,6 @@ class CannotReconcileNow(Refusal):
 
     article = None
     status = 503
-
-
-class Difference(BaseModel):
-    """One row that is not as the topics have it; `what` names the columns that differ."""
-
-    kind: Kind
-    application_id: UUID
-    about: UUID
-    project_code: str
-    item_code: str | None
-    what: list[str]
-
-
-class Report(BaseModel):
-    """What a reconciliation found: how many rows it compared, how many wait behind parked records, what differs (the
-    first two hundred are shown), and how many of those were repaired."""
-
-    at: datetime | None = None
-    partitions: list[int] = []
-    clocks: int = 0
-    waiting: int = 0
-    missing: int = 0
-    extra: int = 0
-    wrong: int = 0
-    repaired: int = 0
-    seconds: float = 0.0
-    differences: list[Difference] = []
-
-    @property
-    def differing(self) -> int:
-        return self.missing + self.extra + self.wrong
 
 
 @dataclass(slots=True)
@@ -207,7 +169,8 @@ class Reconciler:
         await self._hear_words(derived, reader, upto)
         compared = {place: kept for place, kept in snapshot.rows.items() if _project(kept) not in snapshot.waiting}
         rows = {place: row for place, row in derived.rows().items() if row.whose.project_code not in snapshot.waiting}
-        found = list(_differences(rows, compared, derived, heard, snapshot.reckoning, self._now_and_patience()))
+        when = comparing.When(self._wallclock.now(), self._firing.patience, snapshot.reckoning)
+        found = list(comparing.differences(rows, compared, derived, heard, when))
         report.clocks += len(compared)
         report.waiting += len(snapshot.rows) - len(compared)
         report.differences = [*report.differences, *found][:SHOWN]
@@ -215,9 +178,6 @@ class Reconciler:
             setattr(report, one.kind, getattr(report, one.kind) + 1)
         if repair and found:
             report.repaired += await self._repair(derived, reader, snapshot, upto, found)
-
-    def _now_and_patience(self) -> tuple[datetime, Any]:
-        return self._wallclock.now(), self._firing.patience
 
     async def _snapshot(self, partition: int) -> _Snapshot:
         wanted = [_at(topic, partition) for topic in (topics.STAGES, topics.ITEMS)]
@@ -373,84 +333,3 @@ async def _amendments(reader: Reader) -> list[CalendarAmended]:
             if isinstance(event, CalendarAmended):
                 found.setdefault(event.sequence, event)
     return [found[sequence] for sequence in sorted(found)]
-
-
-def _differences(
-    rows: Mapping[Place, Tracked],
-    kept: Mapping[Place, Kept],
-    derived: Derived,
-    heard: Mapping[UUID, int],
-    reckoning: Reckoning,
-    when: tuple[datetime, Any],
-) -> Iterable[Difference]:
-    """Return what differs between the rows that must be there and those that are."""
-    for place in sorted({*rows, *kept}):
-        should, held = rows.get(place), kept.get(place)
-        if held is None and should is not None:
-            yield _difference("missing", should, [])
-        elif should is None and held is not None:
-            yield _difference("extra", held[0], [])
-        elif should is not None and held is not None:
-            what = _wrong(should, held, derived, heard.get(should.clock_id, 0), reckoning, when)
-            if what:
-                yield _difference("wrong", should, what)
-
-
-def _difference(kind: Kind, row: Tracked, what: list[str]) -> Difference:
-    whose = row.whose
-    return Difference(
-        kind=kind,
-        application_id=whose.application_id,
-        about=whose.about,
-        project_code=whose.project_code,
-        item_code=whose.item_code,
-        what=what,
-    )
-
-
-def _wrong(
-    should: Tracked, held: Kept, derived: Derived, heard: int, reckoning: Reckoning, when: tuple[datetime, Any]
-) -> list[str]:
-    """Return which parts of a row are not as the topics have them."""
-    row, act_at = held
-    now, patience = when
-    spoken = derived.spoken(should.clock_id, row.spoken.generation)
-    compared: dict[str, tuple[Any, Any]] = {
-        "whose": (row.whose, should.whose),
-        "facts": (_facts(row, now), _facts(should, now)),
-        "light": (row.spoken.light, spoken.light),
-        "told": (row.spoken.told, spoken.told),
-        "generation": (row.spoken.generation, max(spoken.generation, heard)),
-    }
-    if row.reckoned in ("", reckoning.name):
-        due = _due_of(should, reckoning)
-        compared["due"] = (row.spoken.due_at, None if due is None else due.at)
-        compared["expires"] = (row.expires_at, None if due is None else due.expires_at)
-    wrong = [name for name, (is_so, should_be) in compared.items() if is_so != should_be]
-    if not wrong and not _is_armed(row, act_at, domain.acts_at(row, now, reckoning, patience), now):
-        wrong.append("armed")
-    return wrong
-
-
-def _due_of(row: Tracked, reckoning: Reckoning) -> Due | None:
-    """Return when a clock expires; None too where the calendar does not reach."""
-    try:
-        return domain.due_of(row, reckoning)
-    except YearNotCovered:
-        return None
-
-
-def _facts(row: Tracked, now: datetime) -> tuple[Any, ...]:
-    """What of a row follows from the topics alone; whether a reminder of the past was told is no fact of that kind."""
-    kept = row.kept
-    if isinstance(kept, StageClock):
-        return kept.clock, dict(kept.open)
-    waiting = tuple((one.kind, one.since, one.due_at, one.told and one.due_at > now) for one in kept.reminders)
-    return kept._replace(reminders=()), waiting
-
-
-def _is_armed(row: Tracked, act_at: datetime | None, should: datetime | None, now: datetime) -> bool:
-    """Whether a row will be acted on when it has to be; what is past may look again a little later."""
-    if act_at is None or should is None:
-        return act_at is should
-    return act_at == should if should > now and not domain.is_unanswered(row) else True

@@ -19,8 +19,8 @@ from timer import domain, store
 from timer.firing import Firing
 from timer.reckoning import Reckonings
 from timer.speech import Said
-from timer.store import FIRST_PLACE, Place
-from timer.tracked import UNREACHED, Cause, Reckoning, Tracked
+from timer.store import FIRST_PLACE
+from timer.tracked import UNREACHED, Cause, Place, Reckoning, Tracked
 
 PASSES: Final = (0.0, 1.0, 5.0, 30.0)
 """Seconds between the passes: a unit of work that began before an amendment may keep a row after the first one."""

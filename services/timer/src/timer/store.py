@@ -1,73 +1,23 @@
-"""The timer's SQL: its rows, which of them have to be acted on next, and the calendar's amendments."""
+"""The timer's SQL: its rows, which of them have to be acted on next, the calendar's amendments, and how far it read."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
-from zlib import crc32
 
-import asyncpg
-import orjson
 from aiokafka import TopicPartition
 
 from chassis import positions
 from chassis.database import Connection, Work
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
-from contracts.parts import Policies as Versions
-from contracts.terms import ClockEnd, ClockSubject, Light, OnExpiry, Outcome, Stage
 from contracts.timer import CalendarAmended
-from procedure import clock as law
-from procedure import reminders, stage_clock
-from procedure.clock import Clock
-from procedure.item_clock import Attempt
-from procedure.stage_clock import UNSTARTED, StageClock
+from timer import columns
+from timer.columns import KEPT, LANES, PLACE, SPLIT, WHOSE
 from timer.one_instant import Split
-from timer.tracked import Spoken, Tracked, Whose
-
-LANES: Final = 64
-"""Departments share so many lanes; stages have the one after, so that at one instant items come first (R19)."""
-
-PLACE: Final = {"application_id": "uuid", "about": "uuid"}
-WHOSE: Final = {
-    "partition": "int",
-    "project_code": "text",
-    "stage": "int",
-    "jurisdiction": "text",
-    "versions": "text",
-    "item_code": "text",
-    "attempt": "int",
-    "department": "text",
-    "on_expiry": "text",
-}
-SPLIT: Final = {"lane": "int", "split": "text"}
-KEPT: Final = {
-    "subject": "text",
-    "began": "int",
-    "limit_days": "int",
-    "extended_days": "int",
-    "started_at": "timestamptz",
-    "pauses": "text",
-    "ended_at": "timestamptz",
-    "ended": "text",
-    "open": "text",
-    "held": "bool",
-    "reminders": "text",
-    "outcome": "text",
-    "seen": "int",
-    "due_at": "timestamptz",
-    "light": "text",
-    "told": "timestamptz",
-    "generation": "int",
-    "expires_at": "timestamptz",
-    "reckoned": "text",
-    "act_at": "timestamptz",
-}
-"""Columns and their types: what a row is found by, what never changes, what a stage was split into, what changes."""
+from timer.tracked import Kept, Place, Tracked
 
 
-def _arrays(columns: Mapping[str, str]) -> str:
-    return ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1))
+def _arrays(wanted: Mapping[str, str]) -> str:
+    return ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(wanted.values(), 1))
 
 
 _NEW = {**PLACE, **WHOSE, **SPLIT, **KEPT}
@@ -90,16 +40,17 @@ _NEXT_ACT = """
     CROSS JOIN LATERAL (SELECT act_at FROM clocks WHERE partition = p AND act_at IS NOT NULL
                         ORDER BY act_at LIMIT 1) AS first
 """
-_HERD = """
+_GOES_ON = "project_code NOT IN (SELECT key FROM parked WHERE topic = ANY($4::text[]))"
+"""What waits behind parked records is passed over everywhere, or it would fill every batch."""
+_HERD = f"""
     SELECT act_at FROM unnest($1::int[]) AS mine (p)
-    CROSS JOIN LATERAL (SELECT act_at FROM clocks WHERE partition = p AND act_at <= $2
+    CROSS JOIN LATERAL (SELECT act_at FROM clocks WHERE partition = p AND act_at <= $2 AND {_GOES_ON}
                         ORDER BY act_at LIMIT $3) AS oldest
     ORDER BY act_at OFFSET $3 - 1 LIMIT 1
 """
-_WAITING_PROJECTS = "SELECT key FROM parked WHERE topic = ANY($4::text[])"
 _TAKE_ALL = f"""
     SELECT {_COLUMNS} FROM clocks c
-    WHERE partition = ANY($1::int[]) AND act_at <= $2 AND project_code NOT IN ({_WAITING_PROJECTS})
+    WHERE partition = ANY($1::int[]) AND act_at <= $2 AND {_GOES_ON}
     ORDER BY act_at, lane LIMIT $3 FOR UPDATE SKIP LOCKED
 """
 _TAKE_OF_HERD = f"""
@@ -109,16 +60,17 @@ _TAKE_OF_HERD = f"""
     level AS (
         SELECT one.* FROM lanes CROSS JOIN LATERAL (
             SELECT application_id, about, l = {LANES} AS after_items, row_number() OVER () AS turn
-            FROM clocks WHERE partition = p AND act_at = $2 AND lane = l
+            FROM clocks WHERE partition = p AND act_at = $2 AND lane = l AND {_GOES_ON}
             LIMIT ceil($3::float / (SELECT count(*) FROM lanes))::bigint) AS one),
     older AS (
-        SELECT application_id, about, act_at FROM clocks WHERE partition = ANY($1::int[]) AND act_at < $2),
+        SELECT application_id, about, act_at FROM clocks
+        WHERE partition = ANY($1::int[]) AND act_at < $2 AND {_GOES_ON}),
     chosen AS (
         SELECT application_id, about, act_at, false AS after_items, 0::bigint AS turn FROM older
         UNION ALL
         SELECT application_id, about, $2, after_items, turn FROM level)
     SELECT {_COLUMNS} FROM chosen JOIN clocks c USING (application_id, about)
-    WHERE c.act_at <= $2 AND project_code NOT IN ({_WAITING_PROJECTS})
+    WHERE c.act_at <= $2
     ORDER BY chosen.act_at, chosen.after_items, chosen.turn LIMIT $3 FOR UPDATE OF c SKIP LOCKED
 """
 _FAMILIES = f"""
@@ -148,10 +100,6 @@ class Family(NamedTuple):
 
 Due = tuple[Tracked, datetime]
 """A row with the instant at which it had to be acted on."""
-Kept = tuple[Tracked, datetime | None]
-"""A row with the instant at which the timer has to act on it next."""
-Place = tuple[UUID, UUID]
-"""application_id and about: what a row is found by."""
 FIRST_PLACE: Final = (UUID(int=0), UUID(int=0))
 
 
@@ -162,29 +110,31 @@ async def load(work: Work, places: Collection[Place]) -> dict[UUID, Tracked]:
     """Return the rows that exist among `places`, by what they are about, locked for this unit of work."""
     if not places:
         return {}
-    rows = await work.fetch(_LOAD, *_columns(places))
-    return {row["about"]: _tracked(row) for row in rows}
+    rows = await work.fetch(_LOAD, *columns.arrays(places))
+    return {row["about"]: columns.tracked(row) for row in rows}
 
 
 async def add(work: Work, rows: Collection[Kept], splits: Mapping[UUID, Sequence[Split]]) -> None:
     """Keep new rows; `splits` are those of the stages among them, by application_id."""
     if rows:
-        new = [(*_whose(one.whose), *_split(one.whose, splits), *_kept(one), at) for one, at in rows]
-        await work.execute(_ADD, *_columns(new))
+        new = [
+            (*columns.whose(one.whose), *columns.split(one.whose, splits), *columns.kept(one), at) for one, at in rows
+        ]
+        await work.execute(_ADD, *columns.arrays(new))
 
 
 async def keep(work: Work, rows: Collection[Kept]) -> None:
     """Keep what changed of known rows."""
     if rows:
-        changed = [(one.whose.application_id, one.whose.about, *_kept(one), at) for one, at in rows]
-        await work.execute(_KEEP, *_columns(changed))
+        changed = [(one.whose.application_id, one.whose.about, *columns.kept(one), at) for one, at in rows]
+        await work.execute(_KEEP, *columns.arrays(changed))
 
 
 async def remove(work: Work, places: Collection[Place]) -> None:
     """Remove rows that nothing on the topics stands for."""
     query = "DELETE FROM clocks WHERE (application_id, about) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
     if places:
-        await work.execute(query, *_columns(places))
+        await work.execute(query, *columns.arrays(places))
 
 
 async def knows(work: Work, partition: int) -> bool:
@@ -209,10 +159,10 @@ async def take_due(
     The oldest instant comes first; where more stand at one instant than fit, every department has its share.
     """
     partitions = list(partitions)
-    level = await work.fetchval(_HERD, partitions, now, most)
+    level = await work.fetchval(_HERD, partitions, now, most, list(topics))
     query = _TAKE_ALL if level is None else _TAKE_OF_HERD
     rows = await work.fetch(query, partitions, level or now, most, list(topics))
-    return [(_tracked(row), row["act_at"]) for row in rows]
+    return [(columns.tracked(row), row["act_at"]) for row in rows]
 
 
 async def families(work: Work, application_ids: Collection[UUID]) -> dict[UUID, Family]:
@@ -221,9 +171,9 @@ async def families(work: Work, application_ids: Collection[UUID]) -> dict[UUID, 
     for row in await work.fetch(_FAMILIES, list(application_ids)) if application_ids else ():
         family = found[row["application_id"]]
         if row["split"] is None:
-            family.items.append(_tracked(row))
+            family.items.append(columns.tracked(row))
         else:
-            family.splits.extend(_splits(row["split"]))
+            family.splits.extend(columns.splits(row["split"]))
     return found
 
 
@@ -232,18 +182,18 @@ async def families(work: Work, application_ids: Collection[UUID]) -> dict[UUID, 
 
 async def stale(work: Work, name: str, after: Place, most: int) -> list[Tracked]:
     """Return the next rows after `after` whose due instant was counted by another calendar than `name`, locked."""
-    return [_tracked(row) for row in await work.fetch(_STALE, name, *after, most)]
+    return [columns.tracked(row) for row in await work.fetch(_STALE, name, *after, most)]
 
 
 async def due_from(connection: Connection, since: datetime, after: Place, most: int) -> list[Tracked]:
     """Return the next rows after `after` with a due instant at or after `since`."""
-    return [_tracked(row) for row in await connection.fetch(_RUNNING, since, *after, most)]
+    return [columns.tracked(row) for row in await connection.fetch(_RUNNING, since, *after, most)]
 
 
 async def of_partition(connection: Connection, partition: int, after: Place, most: int) -> list[Kept]:
     """Return the next rows of a partition after `after`, with when they have to be acted on."""
     rows = await connection.fetch(_OF_PARTITION, partition, *after, most)
-    return [(_tracked(row), row["act_at"]) for row in rows]
+    return [(columns.tracked(row), row["act_at"]) for row in rows]
 
 
 async def amendments(connection: Connection) -> list[CalendarAmended]:
@@ -255,110 +205,6 @@ async def amendments(connection: Connection) -> list[CalendarAmended]:
 async def amend_alone(work: Work) -> None:
     """Let nobody else amend the calendar until this unit of work ends; who counts by it goes on."""
     await work.execute("LOCK TABLE calendar_amendments IN SHARE ROW EXCLUSIVE MODE")
-
-
-# Rows as columns ------------------------------------------------------------------------------------------------
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def lane_of(whose: Whose) -> int:
-    """Return the lane in which a department's rows stand at one instant."""
-    if whose.department is None:
-        return LANES
-    return crc32(f"{whose.jurisdiction}.{whose.department}".encode()) % LANES
-
-
-def _whose(one: Whose) -> tuple[Any, ...]:
-    place = (one.application_id, one.about, one.partition, one.project_code, one.stage.value, one.jurisdiction)
-    on_expiry = None if one.on_expiry is None else one.on_expiry.value
-    item = (one.item_code, one.attempt, one.department, on_expiry)
-    return (*place, one.versions.model_dump_json(), *item)
-
-
-def _split(one: Whose, splits: Mapping[UUID, Sequence[Split]]) -> tuple[int, str | None]:
-    items = splits.get(one.about)
-    return lane_of(one), None if items is None else _text([list(item) for item in items])
-
-
-def _kept(one: Tracked) -> tuple[Any, ...]:
-    clock, kept, spoken = one.clock, one.kept, one.spoken
-    started = None if clock.started_at == UNSTARTED else clock.started_at
-    pauses = _text(law.pauses_as_record(clock)) if clock.pauses else None
-    ended = None if clock.end is None else clock.end.value
-    measured = (clock.limit_days, clock.extended_days, started, pauses, clock.ended_at, ended)
-    said = (spoken.due_at, spoken.light.value, spoken.told, spoken.generation, one.expires_at, one.reckoned)
-    if isinstance(kept, StageClock):
-        standing = _text(stage_clock.as_record(kept.open)) if kept.open else None
-        return (ClockSubject.STAGE.value, 0, *measured, standing, False, None, None, 0, *said)
-    waits = _text(reminders.as_record(kept.reminders)) if kept.reminders else None
-    outcome = None if kept.outcome is None else kept.outcome.value
-    return (kept.subject.value, kept.began, *measured, None, kept.held, waits, outcome, kept.seen, *said)
-
-
-def _text(record: Any) -> str:
-    return orjson.dumps(record).decode()
-
-
-def _splits(text: str) -> list[Split]:
-    return [Split(ItemCode(code), tuple(map(ItemCode, after)), *rest) for code, after, *rest in orjson.loads(text)]
-
-
-@lru_cache(1024)
-def _versions(text: str) -> Versions:
-    return Versions.model_validate_json(text)
-
-
-def _tracked(row: asyncpg.Record) -> Tracked:
-    kept = _stage(row) if row["subject"] == "STAGE" else _attempt(row)
-    spoken = Spoken(due_at=row["due_at"], light=Light(row["light"]), told=row["told"], generation=row["generation"])
-    tracked = Tracked(_whose_of(row), kept, spoken, row["expires_at"], row["reckoned"])
-    return tracked._replace(spoken=spoken._replace(state=tracked.state))
-
-
-def _whose_of(row: asyncpg.Record) -> Whose:
-    return Whose(
-        application_id=row["application_id"],
-        about=row["about"],
-        partition=row["partition"],
-        project_code=ProjectCode(row["project_code"]),
-        stage=Stage(row["stage"]),
-        jurisdiction=JurisdictionCode(row["jurisdiction"]),
-        versions=_versions(row["versions"]),
-        item_code=None if row["item_code"] is None else ItemCode(row["item_code"]),
-        attempt=row["attempt"],
-        department=None if row["department"] is None else DepartmentCode(row["department"]),
-        on_expiry=None if row["on_expiry"] is None else OnExpiry(row["on_expiry"]),
-    )
-
-
-def _clock(row: asyncpg.Record) -> Clock:
-    return Clock(
-        limit_days=row["limit_days"],
-        started_at=row["started_at"] or UNSTARTED,
-        pauses=law.pauses_from_record(orjson.loads(row["pauses"])) if row["pauses"] else (),
-        extended_days=row["extended_days"],
-        ended_at=row["ended_at"],
-        end=None if row["ended"] is None else ClockEnd(row["ended"]),
-    )
-
-
-def _stage(row: asyncpg.Record) -> StageClock:
-    return StageClock(_clock(row), stage_clock.from_record(orjson.loads(row["open"])) if row["open"] else {})
-
-
-def _attempt(row: asyncpg.Record) -> Attempt:
-    return Attempt(
-        subject=ClockSubject(row["subject"]),
-        clock=_clock(row),
-        began=row["began"],
-        held=row["held"],
-        reminders=reminders.from_record(orjson.loads(row["reminders"])) if row["reminders"] else (),
-        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
-        seen=row["seen"],
-    )
 
 
 # How far the topics are applied ---------------------------------------------------------------------------------
@@ -391,7 +237,7 @@ async def read_until(work: Work, offsets: Mapping[TopicPartition, int]) -> None:
     query = """UPDATE positions SET next_offset = greatest(next_offset, o), moved_at = clock_timestamp()
                FROM unnest($1::text[], $2::int[], $3::bigint[]) AS read (t, p, o)
                WHERE topic = t AND partition = p"""
-    await work.execute(query, *_columns((tp.topic, tp.partition, offset) for tp, offset in offsets.items()))
+    await work.execute(query, *columns.arrays((tp.topic, tp.partition, offset) for tp, offset in offsets.items()))
 
 
 async def waiting_projects(connection: Connection, names: Collection[str]) -> set[str]:

@@ -116,6 +116,12 @@ class Tracked(NamedTuple):
         return self.kept.reminders if isinstance(self.kept, Attempt) else ()
 
 
+Place = tuple[UUID, UUID]
+"""application_id and about: what a row is found by."""
+Kept = tuple[Tracked, datetime | None]
+"""A row with the instant at which the timer has to act on it next."""
+
+
 class Reckoning(NamedTuple):
     """By which calendar a unit of work counts (`name` tells it from every other), and what made it the newest."""
 
