@@ -624,6 +624,12 @@ def test_the_command_tells_what_differs_and_repairs_it(stand: Stand) -> None:
     assert reconcile("--repair").returncode == 0 and reconcile().returncode == 0
 
 
+def quiet(stand: Stand) -> None:
+    """Return when nothing is left to be acted on by now, and all that follows is said."""
+    eventually(lambda: stand.rows("SELECT about FROM clocks WHERE act_at <= $1", stand.now()), lambda due: due == [])
+    stand.settle()
+
+
 def lost(stand: Stand, now: datetime) -> None:
     """The timer's database is lost, and an empty one takes its place."""
     stand.suite.process("timer").stop()
@@ -640,7 +646,7 @@ def standing(stand: Stand) -> list[Row]:
 
 def test_a_timer_that_lost_its_database_says_nothing_twice(stand: Stand) -> None:
     stand.set(at(2026, 4, 23, 9))
-    stand.settle()
+    quiet(stand)
     rows, events = standing(stand), {one["event"]["event_id"] for one in stand.said()}
     lost(stand, at(2026, 4, 23, 9, 10))
     eventually(lambda: standing(stand), lambda again: again == rows)
@@ -830,7 +836,7 @@ def test_an_order_that_pushes_a_deadline_off_the_calendar_is_refused(stand: Stan
 
 def test_a_database_lost_after_amendments_counts_by_them_again(stand: Stand) -> None:
     stand.set(at(2027, 12, 1, 9, 30))
-    stand.settle()
+    quiet(stand)
     rows, events = standing(stand), {one["event"]["event_id"] for one in stand.said()}
     amendments = stand.rows("SELECT * FROM calendar_amendments ORDER BY sequence")
     lost(stand, at(2027, 12, 1, 9, 30))

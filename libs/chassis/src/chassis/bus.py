@@ -106,6 +106,14 @@ class HasConsumer(Protocol):
     consumer: "Consumer | None"
 
 
+class KnowsEnds(Protocol):
+    """Who can tell where partitions end now, and where what was appended after an instant begins."""
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    async def offsets_for_times(self, timestamps: dict[TopicPartition, int]) -> Mapping[TopicPartition, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long an early record may wait (seconds), and how many dead letters a minute are believed."""
@@ -135,7 +143,7 @@ class Bus:
         self._committed_at = 0.0
         self._turned_at = 0.0
         self._subscriber: HasConsumer | None = None
-        self._asker: Consumer | None = None
+        self._ends: KnowsEnds | None = None
         self.assigned = False
         self.fatal = ""
 
@@ -145,13 +153,10 @@ class Bus:
         self._order = {listen.handler: place for place, listen in reversed(list(enumerate(listens)))}
         self._known = {listen.topic.name: listen.known for listen in listens}
 
-    def of(self, subscriber: "HasConsumer") -> None:
-        """Say whose consumer this bus steers."""
+    def of(self, subscriber: "HasConsumer", ends: KnowsEnds | None = None) -> None:
+        """Say whose consumer this bus steers, and whom to ask where topics end, if not it."""
         self._subscriber = subscriber
-
-    def asks(self, asker: "Consumer") -> None:
-        """Say by whose connection to ask where partitions end."""
-        self._asker = asker
+        self._ends = ends
 
     @property
     def consumer(self) -> "Consumer | None":
@@ -337,7 +342,7 @@ class Bus:
         wanted = set(topics)
         partitions = [tp for tp in consumer.assignment() if tp.topic in wanted]
         try:
-            ends = await consumer.end_offsets(partitions)
+            ends = await (self._ends or consumer).end_offsets(partitions)
         except KafkaError as trouble:
             raise NotNow(repr(trouble)) from trouble
         stand = await positions.read(work.connection, partitions)
@@ -357,16 +362,16 @@ class Bus:
 
         Unlike the end, which moves on while others speak, a past instant is reached for good.
         """
-        asker = self._asker or self.consumer
-        if asker is None:
+        ends = self._ends or self.consumer
+        if ends is None:
             return set(partitions)
         wanted = [TopicPartition(topic, number) for topic in topics for number in sorted(partitions)]
         try:
-            later = await asker.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
-            ends = await asker.end_offsets([tp for tp in wanted if later.get(tp) is None])
+            later = await ends.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
+            until = await ends.end_offsets([tp for tp in wanted if later.get(tp) is None])
         except KafkaError as trouble:
             raise NotNow(repr(trouble)) from trouble
-        until = ends | {tp: found.offset for tp, found in later.items() if found is not None}
+        until |= {tp: found.offset for tp, found in later.items() if found is not None}
         stand = await positions.read(work.connection, wanted)
         return set(partitions) - {tp.partition for tp in wanted if stand[tp] < until[tp]}
 

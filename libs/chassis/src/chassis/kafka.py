@@ -1,9 +1,10 @@
 """How this suite talks to Kafka: one place for connection, durability and group settings."""
 
+import asyncio
 import hashlib
 import logging
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -17,13 +18,15 @@ from chassis.bus import Bus, TakesOver
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord
+    from aiokafka import ConsumerRecord, TopicPartition
 
     Producer = AIOKafkaProducer
     Records = tuple[ConsumerRecord[bytes | None, bytes | None], ...]
 
 LARGEST_BATCH = 900_000
 """Bytes of one produce batch; the broker's message.max.bytes is 1 MiB."""
+ANSWER_MS = 5_000
+"""How long Kafka may take to tell where a topic ends."""
 POLL_MS = 5_000
 """How long the broker holds an empty fetch: a record ends the wait at once, and an idle service hardly wakes."""
 
@@ -64,9 +67,8 @@ def make_producer(settings: Settings) -> "Producer":
     )
 
 
-def make_reader(settings: Settings) -> "AIOKafkaConsumer":
-    """Return a consumer without a group, not yet started: for reading beside the bus, and for asking where partitions
-    end. On the bus's own connection a question would wait for the fetch under way, `POLL_MS` at worst."""
+def make_reader(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer without a group, not yet started, for reading known stretches beside the bus."""
     return AIOKafkaConsumer(
         **connection(settings),
         client_id=f"{settings.service_name}-beside",
@@ -81,6 +83,51 @@ def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(**connection(settings), client_id=settings.service_name)
 
 
+class Ends:
+    """Tells where partitions end, over a connection of its own, opened when first asked.
+
+    On the reader's connection the question would wait behind its long fetch, for as long as nothing comes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: AIOKafkaConsumer | None = None
+        self._opening = asyncio.Lock()
+
+    async def end_offsets(self, partitions: "list[TopicPartition]") -> "dict[TopicPartition, int]":
+        """Return the offset after the last record of each partition. Raises KafkaError when Kafka does not answer."""
+        client = await self._opened()
+        return await client.end_offsets(partitions)
+
+    async def offsets_for_times(self, timestamps: "dict[TopicPartition, int]") -> "Mapping[TopicPartition, Any]":
+        """Return the first record of each partition that was appended at or after an instant (epoch milliseconds), None
+        where there is none yet. Raises KafkaError when Kafka does not answer."""
+        client = await self._opened()
+        return await client.offsets_for_times(timestamps)
+
+    async def _opened(self) -> AIOKafkaConsumer:
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._started()
+            return self._client
+
+    async def _started(self) -> AIOKafkaConsumer:
+        client = AIOKafkaConsumer(
+            **connection(self._settings), client_id=self._settings.service_name, request_timeout_ms=ANSWER_MS
+        )
+        try:
+            await client.start()
+        except BaseException:
+            await client.stop()
+            raise
+        return client
+
+    async def stop(self) -> None:
+        """Close the connection, if one was opened."""
+        if self._client is not None:
+            await self._client.stop()
+
+
 class PatientSubscriber(BatchSubscriber):
     """FastStream's batch subscriber, waiting inside the client for records.
 
@@ -93,7 +140,7 @@ class PatientSubscriber(BatchSubscriber):
     pace_seconds: float
     beat: Any
 
-    async def get_msg(self, consumer: "AIOKafkaConsumer") -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> "Records":  # pyright: ignore[reportIncompatibleMethodOverride]
         self.beat()
         await self.bus.pace(self.pace_seconds)
         self.bus.read_on(consumer)
