@@ -95,7 +95,7 @@ class Reader:
         return {tp: len(self._broker.records[tp.topic]) for tp in partitions}
 
     async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]:
-        """Everything was appended before now, which is the only instant that is ever asked for."""
+        """Nothing is appended while somebody asks: no record is later than the instant."""
         return dict.fromkeys(timestamps)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:

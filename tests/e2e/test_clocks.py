@@ -467,6 +467,17 @@ def test_a_recall_at_the_stages_own_due_instant_concludes_it_in_time(stand: Stan
     assert "StageOverdue" not in stand.kinds(concluded)
 
 
+def test_after_an_outage_too_a_recall_comes_before_its_stage_is_overdue(stand: Stand) -> None:
+    stand.set(at(2026, 3, 9, 12))
+    stage, consult = begun(stand, 2026, 3, 2, 9, stage_limit=5, kind=ItemKind.CONSULT)
+    stand.set(at(2026, 3, 13, 9))
+    stand.waits_for(stage, "ItemAutoRecall")
+    stand.say(consult.recalled(2026, 3, 10), stage.concluded(2026, 3, 10))
+    stopped = [one for one in stand.waits_for(stage, "ClockStopped", 2) if one["subject"] == "STAGE"]
+    assert [one["used_days"] for one in stopped] == [5]
+    assert "StageOverdue" not in stand.kinds(stage)
+
+
 def test_a_decision_in_time_holds_the_expiry_and_a_failed_seal_lets_it_come(stand: Stand) -> None:
     stand.set(at(2026, 3, 10, 0, 0, 1))
     stage = stand.stage()
@@ -796,26 +807,35 @@ REFUSED: Final[list[tuple[Row, str, int, str]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def in_2027(stand: Stand) -> Stand:
+    """It is the second week of 2027, and that year's notice is out."""
+    stand.set(at(2027, 1, 13, 9))
+    assert stand.post("/calendar/amendments", NOTICE_2027).status_code in (202, 409)
+    return stand
+
+
 @pytest.mark.parametrize("path", ["/calendar/preview", "/calendar/amendments"])
 @pytest.mark.parametrize(("order", "caller", "status", "code"), REFUSED, ids=lambda value: str(value)[:24])
 def test_what_may_not_be_ordered_is_refused_in_chinese(
-    stand: Stand, path: str, order: Row, caller: str, status: int, code: str
+    in_2027: Stand, path: str, order: Row, caller: str, status: int, code: str
 ) -> None:
-    answer = stand.post(path, order, caller)
+    answer = in_2027.post(path, order, caller)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert any("一" <= letter <= "龥" for letter in answer.json()["detail"])
-    if code not in ("INVALID_REQUEST",):
+    if code != "INVALID_REQUEST":
         assert "大政办发〔2018〕178号" in answer.json()["detail"]
 
 
-def test_refused_orders_leave_nothing_behind(stand: Stand) -> None:
+def test_refused_orders_leave_nothing_behind(in_2027: Stand) -> None:
+    stand = in_2027
     kept = stand.rows("SELECT sequence FROM calendar_amendments ORDER BY sequence")
     said = [one["sequence"] for one in stand.amendments()]
     assert [row["sequence"] for row in kept] == said == list(range(1, len(kept) + 1))
 
 
-def test_a_correction_of_a_released_year_has_to_say_so(stand: Stand) -> None:
-    corrected = {**NOTICE_2027, "corrects": True, "document": "国办发明电〔2027〕1号 更正"}
+def test_a_correction_of_a_released_year_has_to_say_so(in_2027: Stand) -> None:
+    stand, corrected = in_2027, {**NOTICE_2027, "corrects": True, "document": "国办发明电〔2027〕1号 更正"}
     assert stand.post("/calendar/amendments", corrected).status_code == 202
     shown = httpx.get(f"{stand.url}/calendar/2027", headers=stand.admin()).json()
     assert shown["released"] and [one["document"] for one in shown["amendments"]][-1].endswith("更正")

@@ -140,13 +140,7 @@ class ReconciliationAsked(Given):
 class CalendarDesk:
     """What the calendar's routes do."""
 
-    def __init__(
-        self,
-        database: Database,
-        bus: Bus,
-        wallclock: WallClock,
-        reckonings: Reckonings,
-    ) -> None:
+    def __init__(self, database: Database, bus: Bus, wallclock: WallClock, reckonings: Reckonings) -> None:
         self._database = database
         self._bus = bus
         self._wallclock = wallclock
@@ -182,8 +176,10 @@ class CalendarDesk:
 
     async def _hold_until_known(self, work: Work) -> None:
         """A database that was lost learns its own amendments from the topic first, or one number would be two."""
-        known = await store.amendments(work.connection)
-        if not known and topics.CALENDAR.name not in await self._bus.has_read_to_end([topics.CALENDAR.name], work):
+        if await store.amendments(work.connection):
+            return
+        now = self._wallclock.epoch_ms(self._wallclock.now())
+        if not await self._bus.have_read_past([topics.CALENDAR.name], now, {0}, work):
             raise CalendarNotYetKnown
 
     async def _changes(

@@ -153,10 +153,12 @@ class Firing:
         return tracked, domain.acts_at(tracked, batch.now, batch.reckoning, self.patience)
 
     def _waits(self, tracked: Tracked, family: Family | None, batch: "_Batch") -> bool:
-        """Whether a stage has to wait for what its items answer at the same instant (R19), for an hour at most."""
+        """Whether a stage has to wait for what its items answer at the same instant (R19), for an hour at most since
+        they could be asked."""
         if family is None or tracked.subject is not ClockSubject.STAGE:
             return False
-        if -self._wallclock.seconds_until(tracked.due_at) * 1000 > ANSWER_MS:
+        asked = max(self._wallclock.epoch_ms(tracked.due_at), self._began_ms)
+        if self._wallclock.epoch_ms(batch.now) - asked > ANSWER_MS:
             return False
         items = [batch.acted.get(one.whose.about, one) for one in family.items]
         return one_instant.waits_for_items(tracked, items, family.splits)
