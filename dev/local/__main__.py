@@ -27,6 +27,7 @@ VERBS: Final = {
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
+    "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
     "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the settings table"),
 }

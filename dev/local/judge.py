@@ -95,7 +95,7 @@ def _broken_order(records: list[Record]) -> Iterable[str]:
         event = record["event"]
         if record["topic"] == topics.ITEMS.name and record["type"] not in NO_STEPS:
             steps["item", event["item_id"]].append(event["version"])
-        if record["topic"] == topics.CLOCKS.name and not record["type"].startswith(("ItemO", "ItemA", "StageO")):
+        if record["topic"] == topics.CLOCKS.name and "subject" in event:
             steps["clock", event["clock_id"]].append(event["generation"])
     for (what, name), numbers in steps.items():
         if numbers != list(range(1, len(numbers) + 1)):

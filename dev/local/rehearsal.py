@@ -60,6 +60,9 @@ class HandClock:
     def business(self, epoch_ms: int) -> datetime:
         return EPOCH + timedelta(milliseconds=epoch_ms)
 
+    def epoch_ms(self, at: datetime) -> int:
+        return (at - EPOCH) // timedelta(milliseconds=1)
+
     def seconds_until(self, at: datetime) -> float:
         return (at - self.at).total_seconds()
 
@@ -96,6 +99,10 @@ class Reader:
 
     async def end_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: len(self._broker.records[tp.topic]) for tp in partitions}
+
+    async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]:
+        """Nothing is appended while somebody asks: no record is later than the instant."""
+        return dict.fromkeys(timestamps)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.position[partition] = offset

@@ -79,6 +79,11 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "GET", "/reports/first-recorders"): {S},
     ("intake", "GET", "/window/withdrawals"): {W},
     ("intake", "POST", f"{ACT}/withdrawals/answer"): {W},
+    ("timer", "POST", "/calendar/preview"): {A},
+    ("timer", "POST", "/calendar/amendments"): {A},
+    ("timer", "GET", "/calendar/{year}"): set(Role),
+    ("timer", "GET", "/reconciliation"): {A},
+    ("timer", "POST", "/reconciliation"): {A},
 }
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
@@ -128,6 +133,13 @@ BODIES: Final[dict[str, Any]] = {
         "evidence": "9f" * 32,
         "evidence_name": "说明.pdf",
     },
+    "/calendar/preview": {
+        "jurisdiction": "210200",
+        "days": [{"day": "2027-03-01", "works": False}],
+        "document": "停工",
+    },
+    "/calendar/amendments": {"jurisdiction": "210200", "days": [], "document": "停工"},
+    "/reconciliation": {"repair": False},
 }
 CLAIMS: Final[dict[Role, dict[str, str]]] = {
     P: {},
@@ -207,7 +219,7 @@ def request_id(people: People) -> str:
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
-    names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08"}
+    names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
@@ -255,8 +267,10 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows")
 
 
-FOR_EVERYBODY = ("/policies/{version}", "/stages/{stage}/board", "/stages/{stage}/tasks")
+FOR_EVERYBODY = ("/policies/{version}", "/stages/{stage}/board", "/stages/{stage}/tasks", "/calendar/{year}")
+"""What is the same for everybody."""
 ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in FOR_EVERYBODY]
+ABOUT_ONE += [one for one in MAY if one[2] in ("/calendar/preview", "/reconciliation")]
 
 
 @pytest.mark.parametrize("endpoint", ABOUT_ONE, ids=name_of)

@@ -13,7 +13,13 @@ from schemathesis.specs.openapi import checks
 from local.builder import BUILDER, People
 from local.suite import Suite
 
-ROLE_OF = {"intake": "builder", "department-worker": "officer", "supervision": "supervisor", "signing": "admin"}
+ROLE_OF = {
+    "intake": "builder",
+    "department-worker": "officer",
+    "supervision": "supervisor",
+    "signing": "admin",
+    "timer": "admin",
+}
 CLAIMS = {"uscc": BUILDER["uscc"], "jurisdiction": "210200", "department": "GHJ"}
 HELD = [
     CHECKS.get_one("not_a_server_error"),

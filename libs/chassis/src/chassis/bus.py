@@ -107,9 +107,11 @@ class HasConsumer(Protocol):
 
 
 class KnowsEnds(Protocol):
-    """Who can tell where partitions end now."""
+    """Who can tell where partitions end now, and where what was appended after an instant begins."""
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    async def offsets_for_times(self, timestamps: dict[TopicPartition, int]) -> Mapping[TopicPartition, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +354,32 @@ class Bus:
         """Return those of `lanes` in which a record waits because it came early; read to its end is not yet applied."""
         held = {one.raw.lane for one in work.held if one.why is Why.EARLY}
         return held.intersection(lanes) | await parking.early(work.connection, lanes)
+
+    def partitions_of(self, topic: str) -> set[int]:
+        """Return the partitions of `topic` that this process reads."""
+        consumer = self.consumer
+        return set() if consumer is None else {tp.partition for tp in consumer.assignment() if tp.topic == topic}
+
+    async def have_read_past(
+        self, topics: Collection[str], epoch_ms: int, partitions: Collection[int], work: Work
+    ) -> set[int]:
+        """Return those of `partitions` in which every record of `topics` that the broker appended up to `epoch_ms` is
+        applied, whichever process of this service did it. Raises NotNow when Kafka does not answer.
+
+        Unlike the end, which moves on while others speak, a past instant is reached for good.
+        """
+        ends = self._ends or self.consumer
+        if ends is None:
+            return set(partitions)
+        wanted = [TopicPartition(topic, number) for topic in topics for number in sorted(partitions)]
+        try:
+            later = await ends.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
+            until = await ends.end_offsets([tp for tp in wanted if later.get(tp) is None])
+        except KafkaError as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        until |= {tp: found.offset for tp, found in later.items() if found is not None}
+        stand = await positions.read(work.connection, wanted)
+        return set(partitions) - {tp.partition for tp in wanted if stand[tp] < until[tp]}
 
     # Positions --------------------------------------------------------------------------------------------------
 

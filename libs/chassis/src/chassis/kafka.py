@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -67,6 +67,17 @@ def make_producer(settings: Settings) -> "Producer":
     )
 
 
+def make_reader(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer without a group, not yet started, for reading known stretches beside the bus."""
+    return AIOKafkaConsumer(
+        **connection(settings),
+        client_id=f"{settings.service_name}-beside",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=20,
+    )
+
+
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     """Return an admin client, not yet started."""
     return AIOKafkaAdminClient(**connection(settings), client_id=settings.service_name)
@@ -85,11 +96,22 @@ class Ends:
 
     async def end_offsets(self, partitions: "list[TopicPartition]") -> "dict[TopicPartition, int]":
         """Return the offset after the last record of each partition. Raises KafkaError when Kafka does not answer."""
-        async with self._opening:
-            client = self._client = self._client or await self._opened()
+        client = await self._opened()
         return await client.end_offsets(partitions)
 
+    async def offsets_for_times(self, timestamps: "dict[TopicPartition, int]") -> "Mapping[TopicPartition, Any]":
+        """Return the first record of each partition that was appended at or after an instant (epoch milliseconds), None
+        where there is none yet. Raises KafkaError when Kafka does not answer."""
+        client = await self._opened()
+        return await client.offsets_for_times(timestamps)
+
     async def _opened(self) -> AIOKafkaConsumer:
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._started()
+            return self._client
+
+    async def _started(self) -> AIOKafkaConsumer:
         client = AIOKafkaConsumer(
             **connection(self._settings), client_id=self._settings.service_name, request_timeout_ms=ANSWER_MS
         )

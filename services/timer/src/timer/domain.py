@@ -1,350 +1,261 @@
-"""What the timer alone decides: what a step of an item or a stage does to a clock, and what an expiry says."""
+"""What the timer alone decides: what is said of a clock that turned, and what time that passes does to it.
 
-from datetime import datetime
-from functools import lru_cache
+A row holds what the law knows of one attempt of an item or of one stage (`kept`; Art. 13, `procedure.item_clock` and
+`procedure.stage_clock`) and what was last said of its clock (`spoken`). `turned` says in what the two differ, so it
+does not matter whether a step, a calendar or a repair moved the clock.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
-from contracts import department_worker as items
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
-from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
-from contracts.envelope import derived_id
-from contracts.terms import ClockEnd, ClockSubject, Light, OnExpiry, PauseReason, Stage
-from contracts.timer import (
-    ClockPaused,
-    ClockResumed,
-    ClockStarted,
-    ClockStepped,
-    ClockStopped,
-    ItemAutoRecall,
-    ItemOverdue,
-    LightChanged,
-    StageOverdue,
-)
+from contracts.terms import ClockState, ClockSubject, Light, ReminderKind
+from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStopped, DueChanged, LightChanged
 from procedure import clock as law
-from procedure import lights
-from procedure.calendar import Calendar
-from procedure.clock import Clock, Due
-from procedure.history import ENDS, PAUSES, RESUMES, UNSTARTED, before_acceptance, let_go
-from procedure.policies import DEFAULT, Policies
+from procedure import lights, reminders, stage_clock
+from procedure.clock import Due
+from procedure.item_clock import Attempt
+from procedure.stage_clock import StageClock
+from timer import speech
+from timer.speech import Piece, Said
+from timer.tracked import SILENT, Cause, Reckoning, Spoken, Tracked
+
+C = ClockState
 
 
-class Tracked(NamedTuple):
-    """One clock as the timer keeps it. `generation` counts what was said of it; `held` holds the expiry while a
-    decision that came in time waits for its seal (R1); `seen` is the version of the last step taken in."""
+class _Turn(NamedTuple):
+    """A clock that turned: the row as the law knows it now with what was last said of it, and what follows."""
 
-    clock_id: UUID
+    row: Tracked
     subject: ClockSubject
-    project_code: ProjectCode
-    application_id: UUID
-    stage: Stage
-    jurisdiction: JurisdictionCode
-    clock: Clock
-    started: bool = False
-    item_id: UUID | None = None
-    item_code: ItemCode | None = None
-    attempt: int = 1
-    department: DepartmentCode | None = None
-    on_expiry: OnExpiry | None = None
-    generation: int = 0
-    held: bool = False
-    fired: bool = False
-    light: Light = Light.GREEN
-    seen: int = 0
+    state: ClockState
+    due: Due | None
+    cause: Cause
+    reckoning: Reckoning
+
+    def used_days(self, at: datetime) -> int:
+        whose = self.row.whose
+        return law.used_days(self.row.clock, at, self.reckoning.calendar, whose.jurisdiction, whose.policies)
 
 
-Said = tuple[ClockStepped | ItemOverdue | ItemAutoRecall | StageOverdue, ...]
+def due_of(row: Tracked, reckoning: Reckoning) -> Due | None:
+    """Return when a clock expires; None for one that waits, stands still, has ended or has no limit (R18, R23)."""
+    count = law.due if isinstance(row.kept, Attempt) else stage_clock.due
+    return count(row.kept.clock, reckoning.calendar, row.whose.jurisdiction, row.whose.policies)
 
 
-@lru_cache(65536)
-def item_clock_id(item_id: UUID) -> UUID:
-    return derived_id("clock", ClockSubject.ITEM, item_id)
+def turned(before: Tracked, kept: Attempt | StageClock, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Return the row as the law knows it now, and what is to be said: in what its clock differs from what was last
+    said of it. Raises YearNotCovered."""
+    same = before.is_same_clock(kept)
+    if same and kept.clock is before.kept.clock and before.reckoned == reckoning.name:
+        return _unmoved(before, kept, cause)
+    row = Tracked(before.whose, kept, before.spoken if same else SILENT)
+    missed = _missed(before, row, cause) if before.expires_at is not None else ()
+    turn = _Turn(row, row.subject, row.state, due_of(row, reckoning), cause, reckoning)
+    after, said = _told(turn, _pieces(turn))
+    return after, (*missed, *said)
 
 
-@lru_cache(65536)
-def stage_clock_id(application_id: UUID) -> UUID:
-    return derived_id("clock", ClockSubject.STAGE, application_id)
+def _unmoved(before: Tracked, kept: Attempt | StageClock, cause: Cause) -> tuple[Tracked, Said]:
+    """The clock is as it was; what may have changed is whether a decision holds its expiry (R1)."""
+    after = before._replace(kept=kept)
+    return after, proposed_again(after, cause.now) if before.held and is_unanswered(after) else ()
 
 
-def due_of(tracked: Tracked, calendar: Calendar, policies: Policies = DEFAULT) -> Due | None:
-    """Return when a clock expires; None for one that waits, stands still, has ended or has no limit (R18)."""
-    if not tracked.started or tracked.clock.limit_days == 0:
-        return None
-    return law.due(tracked.clock, calendar, tracked.jurisdiction, policies)
-
-
-def fires_at(tracked: Tracked, calendar: Calendar, policies: Policies = DEFAULT) -> datetime | None:
-    """Return the instant at which the timer has to act on an expiry; never on a provisional date (P24)."""
-    due = due_of(tracked, calendar, policies)
-    if due is None or tracked.held or tracked.fired or (due.provisional and not policies.fire_on_provisional):
-        return None
-    return due.at
-
-
-def turns_at(tracked: Tracked, at: datetime, calendar: Calendar) -> datetime | None:
-    """Return the midnight at which a green light turns yellow (R33)."""
-    if due_of(tracked, calendar) is None or tracked.light is not Light.GREEN or tracked.fired:
-        return None
-    return lights.next_turn(tracked.clock, at, calendar, tracked.jurisdiction)
-
-
-# Items ----------------------------------------------------------------------------------------------------------
-
-
-def started(step: items.ItemAccepted) -> Tracked:
-    """Return the clock that an acceptance starts (Art. 13)."""
-    return Tracked(
-        clock_id=item_clock_id(step.item_id),
-        subject=ClockSubject.ITEM,
-        project_code=step.project_code,
-        application_id=step.application_id,
-        stage=step.stage,
-        jurisdiction=step.jurisdiction,
-        clock=Clock(step.limit_days, step.at),
-        started=True,
-        item_id=step.item_id,
-        item_code=step.item_code,
-        attempt=step.attempt,
-        department=step.department,
-        on_expiry=step.on_expiry,
-        seen=step.version,
-    )
-
-
-FELT: Final = frozenset(
-    {items.ItemReceived, items.ItemAccepted, items.ItemDecided, items.SealFailed, *PAUSES, *RESUMES, *ENDS}
-)
-"""The steps that some clock feels; the timer passes over the others."""
-
-
-def stepped(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Return an item's clock after one of the item's steps; a repeat changes nothing."""
-    if step.version <= tracked.seen:
-        return tracked, ()
-    tracked = tracked._replace(seen=step.version)
-    kind = type(step)
-    if kind in PAUSES:
-        return paused(tracked, PAUSES[kind], "", step, calendar)
-    if kind in RESUMES:
-        return resumed(tracked, RESUMES[kind], "", step, calendar)
-    if kind in ENDS:
-        at = step.due_at if isinstance(step, items.ItemRecalled) else step.at
-        return stopped(tracked, ENDS[kind], at, step, calendar)
-    if kind is items.ItemDecided:
-        return tracked._replace(held=True), ()
-    return tracked._replace(held=tracked.held and kind is not items.SealFailed), ()
-
-
-# Stages ---------------------------------------------------------------------------------------------------------
-
-
-def dispatched(event: StageDispatched) -> Tracked:
-    """Return the stage's clock, waiting for the stage's acceptance."""
-    return Tracked(
-        clock_id=stage_clock_id(event.application_id),
-        subject=ClockSubject.STAGE,
-        project_code=event.project_code,
-        application_id=event.application_id,
-        stage=event.stage,
-        jurisdiction=event.jurisdiction,
-        clock=Clock(event.limit_days, UNSTARTED),
-    )
-
-
-def stage_accepted(tracked: Tracked, event: StageAccepted, calendar: Calendar) -> tuple[Tracked, Said]:
-    """The stage's clock starts; reasons that already hold it keep holding (R31)."""
-    if tracked.started or tracked.clock.limit_days == 0:
-        return tracked, ()
-    tracked = tracked._replace(started=True, clock=tracked.clock._replace(started_at=event.accepted_at))
-    return begun(tracked, event.event_id, event.accepted_at, calendar)
-
-
-def stage_concluded(tracked: Tracked, event: StageConcluded, calendar: Calendar) -> tuple[Tracked, Said]:
-    return stopped(tracked, ClockEnd.CONCLUDED, event.concluded_at, event, calendar)
-
-
-def stage_felt(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Return the stage's clock after a step of one of its items, by the ANY policy (P1): a correction, a special
-    procedure or a return of any item stops it; a resubmission lets it run again (P4)."""
-    kind, key = type(step), step.item_code
-    if isinstance(step, items.ItemReturned):
-        ran = not tracked.clock.reasons
-        return paused(_let_go(tracked, key, step.at), PauseReason.RETURNED, key, step, calendar, ran=ran)
-    if isinstance(step, items.ItemReceived) and step.attempt > 1:
-        return resumed(tracked, PauseReason.RETURNED, key, step, calendar, step.applied_at)
-    if kind in PAUSES and not before_acceptance(step):
-        return paused(tracked, PAUSES[kind], key, step, calendar)
-    if kind in RESUMES and not before_acceptance(step):
-        return resumed(tracked, RESUMES[kind], key, step, calendar)
-    if kind in ENDS:
-        return _resumed_by_end(tracked, key, step, calendar)
-    return tracked, ()
-
-
-def _let_go(tracked: Tracked, key: str, at: datetime) -> Tracked:
-    return tracked._replace(clock=let_go(tracked.clock, key, at))
-
-
-def _resumed_by_end(tracked: Tracked, key: str, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """An item that ended takes its reasons with it (P21)."""
-    released = _let_go(tracked, key, step.at)
-    if released.clock == tracked.clock or released.clock.reasons:
-        return released, ()
-    return _running_again(released, step, step.at, calendar)
-
-
-# Steps of a clock -----------------------------------------------------------------------------------------------
-
-
-def begun(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Say that a clock started, and, when a reason already holds it, that it stands still."""
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    bare = tracked._replace(clock=Clock(tracked.clock.limit_days, tracked.clock.started_at))
-    due = due_of(bare, calendar)
-    assert due is not None
-    said: Said = (
-        ClockStarted(**_about(tracked, cause, at), limit_days=tracked.clock.limit_days, **_due(due, calendar)),
-    )
-    if not tracked.clock.reasons:
-        return tracked, said
-    tracked = tracked._replace(generation=tracked.generation + 1, light=Light.GREY)
-    reason = min(reason for reason, _ in tracked.clock.reasons)
-    return tracked, (*said, ClockPaused(**_about(tracked, cause, at), used_days=0, reason=reason))
-
-
-def paused(
-    tracked: Tracked,
-    reason: PauseReason,
-    key: str,
-    step: items.ItemStepped,
-    calendar: Calendar,
-    *,
-    ran: bool | None = None,
-) -> tuple[Tracked, Said]:
-    """Stand still for one more reason; said only when the clock ran until now."""
-    ran = not tracked.clock.reasons if ran is None else ran
-    clock = law.pause(tracked.clock, reason, key, step.at)
-    if clock == tracked.clock:
-        return tracked, ()
-    tracked = tracked._replace(clock=clock)
-    if not (ran and tracked.started):
-        return tracked, ()
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    used = law.used_days(clock, step.at, calendar, tracked.jurisdiction)
-    said = ClockPaused(**_about(tracked, step.event_id, step.at), used_days=used, reason=reason)
-    tracked, turned = relit(tracked, step.event_id, step.at, calendar)
-    return tracked, (said, *turned)
-
-
-def resumed(
-    tracked: Tracked,
-    reason: PauseReason,
-    key: str,
-    step: items.ItemStepped,
-    calendar: Calendar,
-    at: datetime | None = None,
-) -> tuple[Tracked, Said]:
-    """Take a reason away; said only when none is left and the clock runs again."""
-    when = at or step.at
-    clock = law.resume(tracked.clock, reason, key, when)
-    if clock == tracked.clock:
-        return tracked, ()
-    tracked = tracked._replace(clock=clock)
-    if clock.reasons or not tracked.started or clock.ended_at is not None:
-        return tracked, ()
-    return _running_again(tracked, step, when, calendar)
-
-
-def _running_again(tracked: Tracked, step: items.ItemStepped, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    due = due_of(tracked, calendar)
+def _told(turn: _Turn, pieces: list[Piece]) -> tuple[Tracked, Said]:
+    """Return the row once `pieces` are said, and then its light."""
+    row, due, former = turn.row, turn.due, turn.row.spoken
+    due_at = None if due is None else due.at
+    lit = _lit(turn, due_at, pieces[-1][1] if pieces else turn.cause.at)
+    light = former.light if lit is None else lit[2]["light"]
+    said = speech.numbered(row, pieces if lit is None else [*pieces, lit], turn.cause)
+    spoken = Spoken(turn.state, due_at, light, former.told, former.generation + len(said))
     if due is None:
-        return tracked, ()
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    used = law.used_days(tracked.clock, at, calendar, tracked.jurisdiction)
-    said = ClockResumed(**_about(tracked, step.event_id, at), used_days=used, **_due(due, calendar))
-    tracked, turned = relit(tracked, step.event_id, at, calendar)
-    return tracked, (said, *turned)
+        return Tracked(row.whose, row.kept, spoken), said
+    return Tracked(row.whose, row.kept, spoken, due.expires_at, turn.reckoning.name), said
 
 
-def stopped(
-    tracked: Tracked, end: ClockEnd, at: datetime, cause: items.ItemStepped | StageConcluded, calendar: Calendar
-) -> tuple[Tracked, Said]:
-    """End a clock for good, once."""
-    if tracked.clock.ended_at is not None or not tracked.started:
-        return tracked._replace(clock=law.stop(tracked.clock, end, at)), ()
-    clock = law.stop(tracked.clock, end, at)
-    tracked = tracked._replace(clock=clock, generation=tracked.generation + 1, held=False)
-    used = law.used_days(clock, at, calendar, tracked.jurisdiction)
-    return tracked, (ClockStopped(**_about(tracked, cause.event_id, at), used_days=used, end=end),)
+def _pieces(turn: _Turn) -> list[Piece]:
+    """The acceptance clock is quiet: it has no light, its due is nobody's but its department's, and most are over
+    within minutes. It speaks when its due instant changes, and when it runs out."""
+    was = turn.row.spoken.state
+    if turn.subject is ClockSubject.ACCEPTANCE and was is not turn.state:
+        return []
+    return [piece for tell in TELLS.get((was, turn.state), ()) if (piece := tell(turn)) is not None]
 
 
-def relit(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Say that a light changed, when it did (Art. 22)."""
-    shown, remaining = lights.light_of(tracked.clock, at, calendar, tracked.jurisdiction, overdue=tracked.fired)
-    if shown is tracked.light:
-        return tracked, ()
-    tracked = tracked._replace(light=shown, generation=tracked.generation + 1)
-    return tracked, (LightChanged(**_about(tracked, cause, at), light=shown, remaining_days=remaining),)
+def _started(turn: _Turn) -> Piece:
+    clock, whose, due = turn.row.clock, turn.row.whose, turn.due
+    if due is None:
+        bare = clock._replace(pauses=tuple(one for one in clock.pauses if one.ended_at is not None))
+        due = law.due(bare, turn.reckoning.calendar, whose.jurisdiction, whose.policies)
+        assert due is not None
+    return ClockStarted, clock.started_at, {"limit_days": clock.limit_days, **_due(due, turn)}
 
 
-def expired(tracked: Tracked, due: Due, now: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """The due instant passed while the clock ran: overdue and, for an item, the call to take it back (Art. 14)."""
-    tracked = tracked._replace(fired=True)
-    cause = derived_id(tracked.clock_id, tracked.generation, "expired")
-    tracked, turned = relit(tracked, cause, due.at, calendar)
-    return tracked, (*_overdue(tracked, due, now, cause), *turned)
+def _paused(turn: _Turn) -> Piece:
+    clock = turn.row.clock
+    began, _ = law.standing(clock)[-1]
+    at = max(began, clock.started_at)
+    reason = min(reason for reason, _ in clock.reasons)
+    return ClockPaused, at, {"used_days": turn.used_days(at), "reason": reason}
 
 
-def _overdue(tracked: Tracked, due: Due, now: datetime, cause: UUID) -> Said:
-    shared: dict[str, Any] = {
-        "causation_id": cause,
-        "occurred_at": now,
-        "project_code": tracked.project_code,
-        "application_id": tracked.application_id,
-        "stage": tracked.stage,
-        "clock_id": tracked.clock_id,
-        "generation": tracked.generation,
-        "jurisdiction": tracked.jurisdiction,
-        "due_at": due.at,
-    }
-    if tracked.subject is ClockSubject.STAGE:
-        return (StageOverdue(event_id=derived_id(cause, "StageOverdue"), detected_at=now, **shared),)
-    on_expiry = tracked.on_expiry or OnExpiry.ESCALATE
-    shared |= {
-        "item_id": tracked.item_id,
-        "item_code": tracked.item_code,
-        "attempt": tracked.attempt,
-        "department": tracked.department,
-    }
-    return (
-        ItemOverdue(event_id=derived_id(cause, "ItemOverdue"), detected_at=now, **shared),
-        ItemAutoRecall(event_id=derived_id(cause, "ItemAutoRecall"), on_expiry=on_expiry, **shared),
-    )
+def _resumed(turn: _Turn) -> Piece:
+    clock = turn.row.clock
+    at = max((clock.started_at, *(one.ended_at for one in clock.pauses if one.ended_at is not None)))
+    assert turn.due is not None
+    return ClockResumed, at, {"used_days": turn.used_days(at), **_due(turn.due, turn)}
 
 
-def _about(tracked: Tracked, cause: UUID, at: datetime) -> dict[str, Any]:
-    return {
-        "event_id": derived_id(tracked.clock_id, tracked.generation),
-        "causation_id": cause,
-        "occurred_at": at,
-        "project_code": tracked.project_code,
-        "application_id": tracked.application_id,
-        "stage": tracked.stage,
-        "clock_id": tracked.clock_id,
-        "subject": tracked.subject,
-        "item_id": tracked.item_id,
-        "item_code": tracked.item_code,
-        "department": tracked.department,
-        "jurisdiction": tracked.jurisdiction,
-        "generation": tracked.generation,
-        "at": at,
-    }
+def _due_changed(turn: _Turn) -> Piece | None:
+    """Said only on a real change, and only while the clock runs (R14)."""
+    former, due = turn.row.spoken.due_at, turn.due
+    if due is None or former is None or former == due.at:
+        return None
+    cause = turn.cause.due or turn.reckoning.cause
+    changed = {"former_due_at": former, "due_at": due.at, "due_on": due.on, "cause": cause}
+    return DueChanged, turn.cause.at, {**changed, "calendar_version": turn.reckoning.calendar.version}
 
 
-def _due(due: Due, calendar: Calendar) -> dict[str, Any]:
+def _stopped(turn: _Turn) -> Piece:
+    clock = turn.row.clock
+    assert clock.ended_at is not None and clock.end is not None
+    return ClockStopped, clock.ended_at, {"used_days": turn.used_days(clock.ended_at), "end": clock.end}
+
+
+def _due(due: Due, turn: _Turn) -> dict[str, Any]:
     return {
         "due_at": due.at,
         "due_on": due.on,
         "provisional": due.provisional,
-        "calendar_version": calendar.version,
+        "calendar_version": turn.reckoning.calendar.version,
     }
+
+
+TELLS: Final[Mapping[tuple[ClockState, ClockState], tuple[Callable[[_Turn], Piece | None], ...]]] = {
+    (C.WAITING, C.RUNNING): (_started,),
+    (C.WAITING, C.PAUSED): (_started, _paused),
+    (C.RUNNING, C.PAUSED): (_paused,),
+    (C.RUNNING, C.RUNNING): (_due_changed,),
+    (C.PAUSED, C.RUNNING): (_resumed,),
+    (C.RUNNING, C.STOPPED): (_stopped,),
+    (C.PAUSED, C.STOPPED): (_stopped,),
+    (C.RUNNING, C.TERMINATED): (_stopped,),
+    (C.PAUSED, C.TERMINATED): (_stopped,),
+}
+"""(State last said, state now) → what is said; anything else is silence."""
+
+
+def _lit(turn: _Turn, due_at: datetime | None, at: datetime) -> Piece | None:
+    """Return what says that the light changed, when it did (Art. 22). The acceptance clock has none (R21)."""
+    if turn.subject is ClockSubject.ACCEPTANCE or turn.state not in (C.RUNNING, C.PAUSED):
+        return None
+    row = turn.row
+    shown, remaining = lights.light_of(
+        row.clock,
+        at,
+        turn.reckoning.calendar,
+        row.whose.jurisdiction,
+        overdue=due_at is not None and row.spoken.told == due_at,
+        special_over=reminders.special_is_over(row.reminders, at),
+        policies=row.whose.policies,
+    )
+    return None if shown is row.spoken.light else (LightChanged, at, {"light": shown, "remaining_days": remaining})
+
+
+def relit(row: Tracked, at: datetime, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Say that a light changed as time passed, when it did."""
+    lit = _lit(_Turn(row, row.subject, row.state, None, cause, reckoning), row.spoken.due_at, at)
+    if lit is None:
+        return row, ()
+    said = speech.numbered(row, [lit], cause)
+    spoken = row.spoken._replace(light=lit[2]["light"], generation=row.spoken.generation + 1)
+    return row._replace(spoken=spoken), said
+
+
+def _missed(before: Tracked, after: Tracked, cause: Cause) -> Said:
+    """The due instant passed before what now ends the clock, and that was not told yet (P17). An item's limit cannot
+    be missed so: nothing is received of it after its due instant (R6)."""
+    ended = after.clock.ended_at is not None or not before.is_same_clock(after.kept)
+    at, expires = after.clock.ended_at or cause.at, before.expires_at
+    if not ended or before.subject is ClockSubject.ITEM or expires is None or at <= expires:
+        return ()
+    return () if before.spoken.is_overdue else speech.overdue(before, cause.now)
+
+
+# Time passes ----------------------------------------------------------------------------------------------------
+
+
+def acts_at(tracked: Tracked, now: datetime, reckoning: Reckoning, patience: timedelta) -> datetime | None:
+    """Return the instant at which the timer has to act on a row next: its light turns, its clock expires, somebody is
+    reminded, or a recall that nobody answered for so long is proposed again."""
+    instants = (
+        _expiry(tracked, now, patience),
+        _yellow_at(tracked, reckoning),
+        reminders.next_due(tracked.reminders),
+    )
+    return min((one for one in instants if one is not None), default=None)
+
+
+def is_expiring(tracked: Tracked, now: datetime) -> bool:
+    """Whether the due instant has passed while the clock ran, and that was not told (Art. 14); never on a provisional
+    date (P24), nor while a decision that came in time waits for its seal (R1)."""
+    expires = tracked.expires_at
+    return expires is not None and expires <= now and not tracked.held and not tracked.spoken.is_overdue
+
+
+def is_unanswered(tracked: Tracked) -> bool:
+    """Whether a recall was proposed and the department worker has not answered it yet."""
+    running = tracked.state is C.RUNNING and tracked.subject is ClockSubject.ITEM
+    return running and tracked.spoken.is_overdue and not tracked.held
+
+
+def _expiry(tracked: Tracked, now: datetime, patience: timedelta) -> datetime | None:
+    if tracked.expires_at is None or tracked.held:
+        return None
+    if not tracked.spoken.is_overdue:
+        return tracked.expires_at
+    return _again(tracked.expires_at, now, patience) if is_unanswered(tracked) else None
+
+
+def _again(expired_at: datetime, now: datetime, patience: timedelta) -> datetime:
+    """A proposal is repeated after twice as long each time."""
+    wait = patience
+    while expired_at + wait <= now:
+        wait *= 2
+    return expired_at + wait
+
+
+def _yellow_at(tracked: Tracked, reckoning: Reckoning) -> datetime | None:
+    spoken, whose = tracked.spoken, tracked.whose
+    if spoken.light is not Light.GREEN or spoken.due_at is None or tracked.subject is ClockSubject.ACCEPTANCE:
+        return None
+    return lights.turns_at(tracked.clock, reckoning.calendar, whose.jurisdiction, whose.policies)
+
+
+def expired(tracked: Tracked, now: datetime, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """The due instant passed while the clock ran: overdue, for an item with the call to take it back (Art. 14)."""
+    due_at = tracked.due_at
+    tracked = tracked._replace(spoken=tracked.spoken._replace(told=due_at))
+    tracked, lit = relit(tracked, due_at, Cause(speech.expiry_id(tracked), due_at, now), reckoning)
+    return tracked, (*speech.overdue(tracked, now), *lit)
+
+
+def proposed_again(tracked: Tracked, now: datetime) -> Said:
+    """Call an item back once more, as the same event: a repeat has no further effect. The first call met a decision
+    whose seal failed afterwards, or was not answered for long."""
+    return speech.overdue(tracked, now)[1:]
+
+
+def reminded(tracked: Tracked, at: datetime, now: datetime, *, declared_again: bool = False) -> tuple[Tracked, Said]:
+    """Say what somebody has to be reminded of by `at`, each once (P12, R8, R10)."""
+    kept = tracked.kept
+    due = [one for one in tracked.reminders if one.due_at <= at and not one.told]
+    if not due or not isinstance(kept, Attempt):
+        return tracked, ()
+    told = tuple(one._replace(told=one.told or one.due_at <= at) for one in kept.reminders)
+    answered = ReminderKind.NOT_DECLARED_AGAIN if declared_again else None
+    said = tuple(speech.reminder(tracked, one, now) for one in due if one.kind is not answered)
+    return tracked._replace(kept=kept._replace(reminders=told)), said
