@@ -27,6 +27,8 @@ VERBS: Final = {
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
+    "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
+    "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
     "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the settings table"),
 }

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from contracts.parts import Policies as Versions
 from procedure.calendar import Calendar
-from procedure.catalogue import Catalogue, CatalogueInvalid, build, build_calendar
+from procedure.calendar_tables import build_calendar
+from procedure.catalogue import Catalogue
+from procedure.catalogue_tables import build
+from procedure.tables import CatalogueInvalid
 
 
 class CatalogueVersionUnknown(LookupError):
