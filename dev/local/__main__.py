@@ -30,7 +30,7 @@ VERBS: Final = {
     "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
     "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
-    "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the settings table"),
+    "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the pages made from tables"),
 }
 
 
