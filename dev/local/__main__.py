@@ -29,6 +29,7 @@ VERBS: Final = {
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
     "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
     "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
+    "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
     "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the pages made from tables"),
 }

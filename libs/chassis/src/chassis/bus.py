@@ -135,6 +135,7 @@ class Bus:
         self._committed_at = 0.0
         self._turned_at = 0.0
         self._subscriber: HasConsumer | None = None
+        self._asker: Consumer | None = None
         self.assigned = False
         self.fatal = ""
 
@@ -147,6 +148,10 @@ class Bus:
     def of(self, subscriber: "HasConsumer") -> None:
         """Say whose consumer this bus steers."""
         self._subscriber = subscriber
+
+    def asks(self, asker: "Consumer") -> None:
+        """Say by whose connection to ask where partitions end."""
+        self._asker = asker
 
     @property
     def consumer(self) -> "Consumer | None":
@@ -352,13 +357,13 @@ class Bus:
 
         Unlike the end, which moves on while others speak, a past instant is reached for good.
         """
-        consumer = self.consumer
-        if consumer is None:
+        asker = self._asker or self.consumer
+        if asker is None:
             return set(partitions)
         wanted = [TopicPartition(topic, number) for topic in topics for number in sorted(partitions)]
         try:
-            later = await consumer.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
-            ends = await consumer.end_offsets([tp for tp in wanted if later.get(tp) is None])
+            later = await asker.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
+            ends = await asker.end_offsets([tp for tp in wanted if later.get(tp) is None])
         except KafkaError as trouble:
             raise NotNow(repr(trouble)) from trouble
         until = ends | {tp: found.offset for tp, found in later.items() if found is not None}

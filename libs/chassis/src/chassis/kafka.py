@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -17,7 +17,7 @@ from chassis.bus import Bus, TakesOver
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord
+    from aiokafka import ConsumerRecord
 
     Producer = AIOKafkaProducer
     Records = tuple[ConsumerRecord[bytes | None, bytes | None], ...]
@@ -61,6 +61,18 @@ def make_producer(settings: Settings) -> "Producer":
         max_batch_size=LARGEST_BATCH,
         max_request_size=1_040_000,
         request_timeout_ms=20_000,
+    )
+
+
+def make_reader(settings: Settings) -> "AIOKafkaConsumer":
+    """Return a consumer without a group, not yet started: for reading beside the bus, and for asking where partitions
+    end. On the bus's own connection a question would wait for the fetch under way, `POLL_MS` at worst."""
+    return AIOKafkaConsumer(
+        **connection(settings),
+        client_id=f"{settings.service_name}-beside",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=20,
     )
 
 

@@ -145,6 +145,10 @@ class Service:
         topics = [listen.topic.name for listen in self.table]
         subscriber = kafka.subscribe(broker, bus, topics, self.settings, self.health.beat)
         bus.of(subscriber)
+        asker = kafka.make_reader(self.settings)
+        await asker.start()
+        stack.push_async_callback(asker.stop)
+        bus.asks(asker)
         stream = FastStream(broker, logger=None)
         await stream.start()
         stack.push_async_callback(stream.stop)

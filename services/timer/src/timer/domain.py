@@ -44,14 +44,17 @@ def due_of(tracked: Tracked, reckoning: Reckoning) -> Due | None:
 def turned(before: Tracked, kept: Attempt | StageClock, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
     """Return the row as the law knows it now, and what is to be said: in what its clock differs from what was last
     said of it. Raises YearNotCovered."""
-    after = before._replace(kept=kept, reckoned=reckoning.name)
+    after = before._replace(kept=kept)
     missed = _missed(before, after, cause)
     if after.clock_id != before.clock_id:
         after = after._replace(spoken=SILENT)
     due = due_of(after, reckoning)
     pieces = _pieces(_Turn(after, due, cause, reckoning))
     spoken = after.spoken._replace(state=after.state, due_at=None if due is None else due.at)
-    after = after._replace(spoken=spoken, expires_at=None if due is None else due.expires_at)
+    if due is None:
+        after = after._replace(spoken=spoken, expires_at=None, reckoned="")
+    else:
+        after = after._replace(spoken=spoken, expires_at=due.expires_at, reckoned=reckoning.name)
     after, said = speech.numbered(after, pieces, cause)
     after, lit = relit(after, pieces[-1][1] if pieces else cause.at, cause, reckoning)
     again = proposed_again(after, cause.now) if before.held and is_unanswered(after) else ()
@@ -223,14 +226,13 @@ def proposed_again(tracked: Tracked, now: datetime) -> Said:
     return speech.overdue(tracked, now)[1:]
 
 
-def reminded(tracked: Tracked, now: datetime, *, declared_again: bool = False) -> tuple[Tracked, Said]:
-    """Say what somebody has to be reminded of by now, each once (P12, R8, R10)."""
+def reminded(tracked: Tracked, at: datetime, now: datetime, *, declared_again: bool = False) -> tuple[Tracked, Said]:
+    """Say what somebody has to be reminded of by `at`, each once (P12, R8, R10)."""
     kept = tracked.kept
-    if not isinstance(kept, Attempt) or all(one.told or one.due_at > now for one in kept.reminders):
+    due = [one for one in tracked.reminders if one.due_at <= at and not one.told]
+    if not due or not isinstance(kept, Attempt):
         return tracked, ()
-    due = [one for one in kept.reminders if one.due_at <= now and not one.told]
-    said = [one for one in due if not (one.kind is ReminderKind.NOT_DECLARED_AGAIN and declared_again)]
-    told = tuple(one._replace(told=one.told or one.due_at <= now) for one in kept.reminders)
-    return tracked._replace(kept=kept._replace(reminders=told)), tuple(
-        speech.reminder(tracked, one, now) for one in said
-    )
+    told = tuple(one._replace(told=one.told or one.due_at <= at) for one in kept.reminders)
+    answered = ReminderKind.NOT_DECLARED_AGAIN if declared_again else None
+    said = tuple(speech.reminder(tracked, one, now) for one in due if one.kind is not answered)
+    return tracked._replace(kept=kept._replace(reminders=told)), said

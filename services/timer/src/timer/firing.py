@@ -40,8 +40,10 @@ log = structlog.get_logger()
 
 
 def in_business(wallclock: WallClock, milliseconds: int) -> timedelta:
-    """Return how much business time passes in so many real milliseconds."""
-    return wallclock.business(milliseconds) - wallclock.business(0)
+    """Return how much business time passes in so many real milliseconds, from now: compressed far enough, the business
+    time of long ago is beyond every calendar."""
+    now = wallclock.epoch_ms(wallclock.now())
+    return wallclock.business(now + milliseconds) - wallclock.business(now)
 
 
 class Firing:
@@ -110,7 +112,7 @@ class Firing:
             if not taken:
                 return 0
             ready = await self._read_past(taken, now, work)
-            families = await store.families(work, _asked_for(ready, now))
+            families = await store.families(work, _asked_for(ready))
             batch = _Batch(now, await self._reckonings.current(work.connection), families)
             await store.keep(work, [self._act(tracked, at, batch, work) for tracked, at in ready])
         _count(batch.late)
@@ -128,12 +130,15 @@ class Firing:
         return ready
 
     def _act(self, tracked: Tracked, at: datetime, batch: "_Batch", work: Work) -> Kept:
+        """Do what `at` asks for, and nothing of later: after an outage too one instant follows the other, a row that
+        turned yellow and expired meanwhile among all those that did."""
         family = batch.families.get(tracked.whose.application_id)
-        tracked, said = domain.reminded(tracked, batch.now, declared_again=_is_declared_again(tracked, family))
-        if domain.is_expiring(tracked, batch.now):
+        again = _is_declared_again(tracked, family)
+        tracked, said = domain.reminded(tracked, at, batch.now, declared_again=again)
+        if domain.is_expiring(tracked, at):
             if self._waits(tracked, family, batch):
                 return tracked, batch.now + in_business(self._wallclock, LOOK_AGAIN_MS)
-            batch.late.append(-self._wallclock.seconds_until(at))
+            batch.late.append(-self._wallclock.seconds_until(tracked.due_at))
             tracked, more = domain.expired(tracked, batch.now, batch.reckoning)
         elif domain.is_unanswered(tracked):
             more = domain.proposed_again(tracked, batch.now)
@@ -146,8 +151,9 @@ class Firing:
 
     def _waits(self, tracked: Tracked, family: Family | None, batch: "_Batch") -> bool:
         """Whether a stage has to wait for what its items answer at the same instant (R19), for an hour at most."""
-        expires = tracked.expires_at
-        if family is None or expires is None or -self._wallclock.seconds_until(expires) * 1000 > ANSWER_MS:
+        if family is None or tracked.subject is not ClockSubject.STAGE:
+            return False
+        if -self._wallclock.seconds_until(tracked.due_at) * 1000 > ANSWER_MS:
             return False
         items = [batch.acted.get(one.whose.about, one) for one in family.items]
         return one_instant.waits_for_items(tracked, items, family.splits)
@@ -172,15 +178,15 @@ def _count(late: Sequence[float]) -> None:
         metrics.put("lianshen_fired_latest_seconds", max(late))
 
 
-def _asked_for(taken: Sequence[Due], now: datetime) -> set[UUID]:
+def _asked_for(taken: Sequence[Due]) -> set[UUID]:
     """The stage applications whose items decide what becomes of a row: an overdue stage (R19), a reminder of a return
     that may have been answered by the next attempt."""
-    return {one.whose.application_id for one, _ in taken if _asks(one, now)}
+    return {one.whose.application_id for one, at in taken if _asks(one, at)}
 
 
-def _asks(tracked: Tracked, now: datetime) -> bool:
+def _asks(tracked: Tracked, at: datetime) -> bool:
     if tracked.subject is ClockSubject.STAGE:
-        return domain.is_expiring(tracked, now)
+        return domain.is_expiring(tracked, at)
     return any(one.kind is ReminderKind.NOT_DECLARED_AGAIN for one in tracked.reminders)
 
 

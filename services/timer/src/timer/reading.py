@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from chassis import kafka
 from chassis.bus import raw_of
@@ -40,12 +40,7 @@ class Reader:
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncGenerator[Reader, None]:
     """A consumer of its own for as long as somebody reads. Raises KafkaError."""
-    consumer: Any = AIOKafkaConsumer(
-        **kafka.connection(settings),
-        client_id=f"{settings.service_name}-reads",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    consumer = kafka.make_reader(settings)
     await consumer.start()
     try:
         yield Reader(consumer)

@@ -27,8 +27,10 @@ from contracts import topics
 from contracts.envelope import Event, Unreadable, decode, derived_id
 from contracts.timer import CalendarAmended
 from contracts.topics import Topic
+from procedure.calendar import YearNotCovered
+from procedure.clock import Due
 from procedure.stage_clock import StageClock
-from timer import domain, handlers, store
+from timer import domain, handlers, recounting, store
 from timer.deriving import Derived
 from timer.firing import Firing
 from timer.reading import Reader, reading
@@ -273,7 +275,7 @@ class Reconciler:
         for row in rows:
             row = row._replace(spoken=derived.spoken(row.clock_id))
             cause = Cause(derived_id("restored", row.clock_id, row.spoken.generation), now, now)
-            after, said = domain.turned(row, row.kept, cause, reckoning)
+            after, said = recounting.counted(row, cause, reckoning)
             work.say(topics.CLOCKS, *said)
             made.append((after, domain.acts_at(after, now, reckoning, self._firing.patience)))
         for first in range(0, len(made), ROWS_AT_A_TIME):
@@ -402,14 +404,22 @@ def _wrong(
         "told": (row.spoken.told, spoken.told),
         "generation": (row.spoken.generation, max(spoken.generation, heard)),
     }
-    if row.reckoned == reckoning.name:
-        due = domain.due_of(should, reckoning)
+    if row.reckoned in ("", reckoning.name):
+        due = _due_of(should, reckoning)
         compared["due"] = (row.spoken.due_at, None if due is None else due.at)
         compared["expires"] = (row.expires_at, None if due is None else due.expires_at)
     wrong = [name for name, (is_so, should_be) in compared.items() if is_so != should_be]
     if not wrong and not _is_armed(row, act_at, domain.acts_at(row, now, reckoning, patience), now):
         wrong.append("armed")
     return wrong
+
+
+def _due_of(row: Tracked, reckoning: Reckoning) -> Due | None:
+    """Return when a clock expires; None too where the calendar does not reach."""
+    try:
+        return domain.due_of(row, reckoning)
+    except YearNotCovered:
+        return None
 
 
 def _facts(row: Tracked, now: datetime) -> tuple[Any, ...]:

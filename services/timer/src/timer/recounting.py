@@ -20,7 +20,7 @@ from timer.firing import Firing
 from timer.reckoning import Reckonings
 from timer.speech import Said
 from timer.store import FIRST_PLACE, Place
-from timer.tracked import Cause, Reckoning, Tracked
+from timer.tracked import UNREACHED, Cause, Reckoning, Tracked
 
 PASSES: Final = (0.0, 1.0, 5.0, 30.0)
 """Seconds between the passes: a unit of work that began before an amendment may keep a row after the first one."""
@@ -81,9 +81,10 @@ class Recounting:
         async with self._database.work() as work:
             reckoning = await self._reckonings.current(work.connection)
             rows = await store.stale(work, reckoning.name, after, self._most)
-            counted = [_counted(one, now, reckoning) for one in rows]
-            work.say(topics.CLOCKS, *(event for _, said in counted for event in said))
-            armed = [(row, self._acts_at(row, now, reckoning)) for row, _ in counted]
+            cause = Cause(reckoning.event_id, now, now)
+            anew = [counted(one, cause, reckoning) for one in rows]
+            work.say(topics.CLOCKS, *(event for _, said in anew for event in said))
+            armed = [(row, self._acts_at(row, now, reckoning)) for row, _ in anew]
             await store.keep(work, armed)
         earliest = min((at for _, at in armed if at is not None), default=None)
         if earliest is not None:
@@ -96,10 +97,11 @@ class Recounting:
         return None if at is None else max(at, now)
 
 
-def _counted(row: Tracked, now: datetime, reckoning: Reckoning) -> tuple[Tracked, Said]:
-    """Count one row; a calendar that does not reach its due day leaves it as it was, and the operator is told."""
+def counted(row: Tracked, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Return a row counted by another calendar, and what is to be said; where the calendar does not reach its due day
+    the row stays as it was, and the operator is told."""
     try:
-        return domain.turned(row, row.kept, Cause(reckoning.event_id, now, now), reckoning)
+        return domain.turned(row, row.kept, cause, reckoning)
     except YearNotCovered as trouble:
         log.error("timer.calendar_does_not_reach", about=str(row.whose.about), year=trouble.year)
-        return row._replace(reckoned=reckoning.name), ()
+        return row._replace(reckoned=UNREACHED), ()

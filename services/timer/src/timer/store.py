@@ -126,7 +126,7 @@ _FAMILIES = f"""
 """
 _STALE = f"""
     SELECT {_COLUMNS} FROM clocks c
-    WHERE due_at IS NOT NULL AND reckoned <> $1 AND (application_id, about) > ($2, $3)
+    WHERE reckoned NOT IN ('', $1) AND (application_id, about) > ($2, $3)
     ORDER BY application_id, about LIMIT $4 FOR UPDATE SKIP LOCKED
 """
 _RUNNING = f"""

@@ -61,11 +61,12 @@ class Spoken(NamedTuple):
 
 
 SILENT: Final = Spoken()
+UNREACHED: Final = "?"
 
 
 class Tracked(NamedTuple):
     """One row. `expires_at` is when the due instant binds (never a provisional one, R5); `reckoned` names the calendar
-    that it was counted by."""
+    that it was counted by, '' where there is none to count, `UNREACHED` where no calendar reaches."""
 
     whose: Whose
     kept: Attempt | StageClock
