@@ -1,6 +1,6 @@
 """The officers' side: a desk, and the same steps that a department's system reports, over HTTP (Art. 10, 18)."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from chassis.idempotency import Key
 from chassis.identity import requires
 from chassis.wallclock import WallClock
 from contracts.department_worker import LateOpinionRecorded
-from contracts.envelope import Line, Text, derived_id
+from contracts.envelope import Text, derived_id
 from contracts.parts import Special
-from contracts.terms import ItemState, ItemStep, Outcome, Role, SpecialKind
+from contracts.terms import ItemState, ItemStep, Outcome, Role
 from department_worker import domain, store
 from department_worker.domain import Result
 from procedure import authority
@@ -30,20 +30,6 @@ Officer = Annotated[Caller, Depends(requires(Role.OFFICER))]
 IdempotencyKey = Annotated[str, Depends(idempotency.key_of)]
 
 
-class SpecialAsked(BaseModel):
-    """特别程序 as an officer asks for it in JSON; `contracts.parts.Special` takes no enumeration by its text."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: SpecialKind
-    reason: Line
-    due_on: date | None = None
-
-    @property
-    def said(self) -> Special:
-        return Special(kind=self.kind, reason=self.reason, due_on=self.due_on)
-
-
 class Step(BaseModel):
     """One step by an officer; `outcome` with CONCLUDE, `special` with START_SPECIAL, `opinion` where one is due."""
 
@@ -52,7 +38,7 @@ class Step(BaseModel):
     step: ItemStep
     outcome: Outcome | None = None
     opinion: Text = ""
-    special: SpecialAsked | None = None
+    special: Special | None = None
 
 
 class Desk(BaseModel):
@@ -138,8 +124,7 @@ def _done(item: Item, step: Step, caller: Caller, key: Key, at: datetime, city: 
     if step.step not in domain.BY_DEPARTMENT:
         raise domain.NotADepartmentsStep(step=step.step.value)
     cause = derived_id("step", key.caller, key.key)
-    special = None if step.special is None else step.special.said
-    act = Act(step.step, caller.actor, at, cause, step.outcome, step.opinion, special)
+    act = Act(step.step, caller.actor, at, cause, step.outcome, step.opinion, step.special)
     return domain.decide(item, act, city.calendar, seal=sealed)
 
 
