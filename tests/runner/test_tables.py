@@ -65,8 +65,9 @@ def test_a_tight_path_is_a_warning_that_lets_the_catalogue_pass(city: Path, caps
 
 
 def test_a_file_that_is_no_text_is_told(city: Path) -> None:
-    (city / "items.csv").write_bytes(b"\xff\xfe\x00")
-    assert "UTF-8" in catalogue.checked(city).defects[0]
+    (city / "items.csv").write_bytes("code,name\n事项".encode("utf-16"))
+    (told,) = catalogue.checked(city).defects
+    assert told.startswith("items.csv:1 文件不是 UTF-8")
 
 
 def test_an_item_is_shown_as_its_version_has_it() -> None:

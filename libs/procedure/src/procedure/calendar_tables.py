@@ -46,11 +46,11 @@ def _gaps(released: set[int], statutory: set[int]) -> Iterable[str]:
     """A count may run over any two covered years, so none may be missing between them, and none told twice."""
     known = released | statutory
     if not released:
-        yield "calendar: 没有任何年份的工作日安排"
+        yield f"{OVERLAYS}:1 没有任何年份的工作日安排"
     for year in sorted(released & statutory):
         yield f"calendar/statutory-{year}.csv:1 {year} 年的放假安排已经公布，法定节假日表应删除"
     for year in sorted(set(range(min(known, default=0), max(known, default=0))) - known):
-        yield f"calendar: 缺少 {year} 年"
+        yield f"calendar/{year}.csv:1 表不存在，缺少 {year} 年"
 
 
 def _exception(row: Row, year: int) -> tuple[date, Exception_]:
