@@ -23,13 +23,15 @@ VERBS: Final = {
     "down": Verb("local.down", "stop a suite that `up` keeps up; --wipe forgets its data"),
     "doctor": Verb("local.doctor", "the table of what is needed and what is there"),
     "lint": Verb("local.lint", "format, lint, import rules, types"),
-    "bench": Verb("local.bench", "measure: job-8, idle"),
+    "bench": Verb("local.bench", "measure: job-8, idle, clock, oracle"),
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
+    "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
+    "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
-    "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the settings table"),
+    "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the pages made from tables"),
 }
 
 

@@ -194,13 +194,22 @@ class Suite:
         self.seconds["services"] = time.monotonic() - began
         self._say(f"six services ready after {self.seconds['services']:.1f} s")
 
-    def stop(self) -> None:
-        """Stop everything, the services first and side by side."""
-        self.http.close()
+    def restart_services(self, settings: Mapping[str, str]) -> None:
+        """Stop every service and start it anew with other settings; Kafka and PostgreSQL stay."""
+        self._stop_children()
+        self._settings |= settings
+        self.start_services()
+
+    def _stop_children(self) -> None:
         running = list(self.children.values())
         if running:
             with ThreadPoolExecutor(len(running)) as pool:
                 list(pool.map(Child.stop, running))
+
+    def stop(self) -> None:
+        """Stop everything, the services first and side by side."""
+        self.http.close()
+        self._stop_children()
         self.kafka.stop()
         self.postgres.stop()
 

@@ -1,17 +1,26 @@
-"""The judge bites: every hand-made fault in the clock or the calendar is caught within a few hundred histories."""
+"""The judges bite: every hand-made fault in clock, calendar, lights or the clock of a stage is caught within a few
+hundred histories."""
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from local.oracle import disagreement
+from contracts import department_worker as items
+from contracts.dispatcher import ItemClosed, StageAccepted, StageConcluded
+from contracts.envelope import Event
+from contracts.terms import Outcome
+from local import oracle, oracle_trial
+from local.oracle_trial import Spoil
 from procedure import calendar as sound_calendar
 from procedure import clock as sound_clock
+from procedure import lights as sound_lights
+from procedure.policies import Policies
 
 SEEDS = range(1500)
 
@@ -62,6 +71,7 @@ CLOCK = (
     Fault("offices close at 18:00", "timedelta(hours=17)", "timedelta(hours=18)"),
     Fault("the office hour is ignored", 'policies.due_day_ends == "office_close"', "False"),
     Fault("an extension is forgotten", "self.limit_days + self.extended_days", "self.limit_days"),
+    Fault("an amended limit is forgotten", "return clock._replace(limit_days=limit_days)", "return clock"),
     Fault("an act at the due instant is late", "at > expires.at", "at >= expires.at"),
     Fault("nothing is ever late", "at > expires.at", "False"),
     Fault(
@@ -102,15 +112,38 @@ CALENDAR = (
 )
 
 
+LIGHTS = (
+    Fault("every limit turns yellow two days before its end", "max(10, limit) // 5", "2"),
+    Fault("yellow comes a day early", "max(10, limit) // 5", "max(15, limit) // 5"),
+    Fault("a short limit is like a long one", "1 if limit <= SHORT_LIMIT else ", ""),
+    Fault("four days are a short limit", "SHORT_LIMIT: Final = 3", "SHORT_LIMIT: Final = 4"),
+    Fault("nothing turns red", "if overdue:", "if False:"),
+    Fault("what stands still goes on shining", "if paused:", "if False:"),
+    Fault(
+        "a light turns a day late", "start_of_day(last + timedelta(days=1))", "start_of_day(last + timedelta(days=2))"
+    ),
+    Fault("a light turns as its day begins", "start_of_day(last + timedelta(days=1))", "start_of_day(last)"),
+    Fault("the turn forgets what has been used", "counted = left - near(", "counted = clock.total_days - near("),
+    Fault("an extension does not count for the turn", "near(clock.total_days)", "near(clock.limit_days)"),
+    Fault("grey is worse than green", "Light.GREEN, Light.GREY)", "Light.GREY, Light.GREEN)"),
+)
+
+
 @contextmanager
-def built(of_clock: Fault | None, of_calendar: Fault | None) -> Iterator[tuple[ModuleType, ModuleType]]:
-    """The clock over the calendar, each with its fault."""
-    calendar = _module("mutant_calendar", inspect.getsource(sound_calendar), of_calendar)
-    source = inspect.getsource(sound_clock).replace("from procedure.calendar import", "from mutant_calendar import")
+def built(**faults: Fault) -> Iterator[tuple[ModuleType, ModuleType, ModuleType]]:
+    """Clock, calendar and lights over one another, each with its fault."""
+    sound = {"calendar": sound_calendar, "clock": sound_clock, "lights": sound_lights}
+    made: dict[str, ModuleType] = {}
     try:
-        yield _module("mutant_clock", source, of_clock), calendar
+        for name, module in sound.items():
+            source = inspect.getsource(module)
+            for below in made:
+                source = source.replace(f"from procedure.{below} import", f"from mutant_{below} import")
+            made[name] = _module(f"mutant_{name}", source, faults.get(name))
+        yield made["clock"], made["calendar"], made["lights"]
     finally:
-        del sys.modules["mutant_calendar"], sys.modules["mutant_clock"]
+        for name in made:
+            del sys.modules[f"mutant_{name}"]
 
 
 def _module(name: str, source: str, fault: Fault | None) -> ModuleType:
@@ -122,29 +155,105 @@ def _module(name: str, source: str, fault: Fault | None) -> ModuleType:
     return module
 
 
-def caught(clock: ModuleType, calendar: ModuleType) -> str:
+def caught(told: Callable[[int], str]) -> str:
     """Return the first disagreement among the seeds; an exception is one too."""
     for seed in SEEDS:
         try:
-            if told := disagreement(seed, clock, calendar):
-                return told
+            if wrong := told(seed):
+                return wrong
         except Exception as trouble:
             return f"seed {seed}: {trouble!r}"
     return ""
 
 
 def test_without_a_fault_there_is_nothing_to_catch() -> None:
-    with built(None, None) as (clock, calendar):
-        assert caught(clock, calendar) == ""
+    with built() as modules:
+        assert caught(lambda seed: oracle.disagreement(seed, *modules)) == ""
 
 
 @pytest.mark.parametrize("fault", CLOCK, ids=lambda fault: fault.what)
 def test_a_fault_in_the_clock_is_caught(fault: Fault) -> None:
-    with built(fault, None) as (clock, calendar):
-        assert caught(clock, calendar), fault.what
+    with built(clock=fault) as modules:
+        assert caught(lambda seed: oracle.disagreement(seed, *modules)), fault.what
 
 
 @pytest.mark.parametrize("fault", CALENDAR, ids=lambda fault: fault.what)
 def test_a_fault_in_the_calendar_is_caught(fault: Fault) -> None:
-    with built(None, fault) as (clock, calendar):
-        assert caught(clock, calendar), fault.what
+    with built(calendar=fault) as modules:
+        assert caught(lambda seed: oracle.disagreement(seed, *modules)), fault.what
+
+
+@pytest.mark.parametrize("fault", LIGHTS, ids=lambda fault: fault.what)
+def test_a_fault_in_the_lights_is_caught(fault: Fault) -> None:
+    with built(lights=fault) as modules:
+        assert caught(lambda seed: oracle.disagreement(seed, *modules)), fault.what
+
+
+# The clock of a stage: what it is told is spoilt, whatever the law is made of ------------------------------------
+
+
+def unheard(*kinds: type[Event], when: Callable[[Any], bool] = lambda event: True) -> Spoil:
+    """The law does not hear of some events."""
+    return lambda events, policies: ([e for e in events if not (isinstance(e, kinds) and when(e))], policies)
+
+
+def altered(kind: type[Event], alter: Callable[[Any], dict[str, Any]]) -> Spoil:
+    """The law hears of some events otherwise."""
+
+    def spoil(events: Sequence[Event], policies: Policies) -> tuple[Sequence[Event], Policies]:
+        return [e.model_copy(update=alter(e)) if isinstance(e, kind) else e for e in events], policies
+
+    return spoil
+
+
+def read(**settings: Any) -> Spoil:
+    """The law always takes one reading."""
+    return lambda events, policies: (events, replace(policies, **settings))
+
+
+def withdrawn_instead(events: Sequence[Event], policies: Policies) -> tuple[Sequence[Event], Policies]:
+    """The law takes a return for a withdrawal."""
+    taken = [items.ItemTakenBack(**e.model_dump()) if isinstance(e, items.ItemReturned) else e for e in events]
+    return taken, policies
+
+
+STAGE: dict[str, Spoil] = {
+    "a correction does not stop it": unheard(items.CorrectionRequested),
+    "a correction never ends": unheard(items.CorrectionEnded),
+    "a correction before acceptance stops it": altered(
+        items.CorrectionRequested, lambda e: {"before_acceptance": False}
+    ),
+    "a special procedure does not stop it": unheard(items.SpecialStarted),
+    "a special procedure never ends": unheard(items.SpecialEnded),
+    "a return does not stop it": withdrawn_instead,
+    "it goes on when the department has the item again": altered(items.ItemReceived, lambda e: {"applied_at": e.at}),
+    "what was declared again never lets it go on": unheard(items.ItemReceived, when=lambda e: e.attempt > 1),
+    "a withdrawn item goes on stopping it": unheard(items.ItemTakenBack),
+    "a concluded item is still open": unheard(items.ItemConcluded),
+    "a refused acceptance goes on stopping it": unheard(items.ItemNotAccepted),
+    "an expired permit no longer is open": altered(
+        items.ItemRecalled, lambda e: {"outcome": Outcome.DEEMED_NO_OPINION}
+    ),
+    "a deemed opinion is still open": altered(items.ItemRecalled, lambda e: {"outcome": Outcome.EXPIRED_NO_OPINION}),
+    "what the lead closed goes on stopping it": unheard(ItemClosed),
+    "it starts a day late": altered(StageAccepted, lambda e: {"accepted_at": e.accepted_at + oracle.DAY}),
+    "it never ends": unheard(StageConcluded),
+    "P1 is always ANY": read(stage_pause_policy="ANY"),
+    "P1 is always ALL_OPEN": read(stage_pause_policy="ALL_OPEN"),
+    "P3: it never begins anew": read(stage_restart_on_return=False),
+    "P3: it always begins anew": read(stage_restart_on_return=True),
+    "P4 is always the resubmission": read(stage_resumes_at="resubmission"),
+    "P4 is always the acceptance": read(stage_resumes_at="reacceptance"),
+    "an item's extension is forgotten": unheard(items.ItemExtended),
+    "an item's amended limit is forgotten": unheard(items.LimitAmended),
+}
+"""What is wrong → how it is brought about."""
+
+
+def test_a_stage_without_a_fault_gives_nothing_to_catch() -> None:
+    assert caught(oracle_trial.disagreement) == ""
+
+
+@pytest.mark.parametrize("what", STAGE)
+def test_a_fault_in_the_clock_of_a_stage_is_caught(what: str) -> None:
+    assert caught(lambda seed: oracle_trial.disagreement(seed, STAGE[what])), what

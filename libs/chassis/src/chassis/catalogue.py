@@ -10,7 +10,10 @@ from pathlib import Path
 
 from contracts.parts import Policies as Versions
 from procedure.calendar import Calendar
-from procedure.catalogue import Catalogue, CatalogueInvalid, build, build_calendar
+from procedure.calendar_tables import build_calendar
+from procedure.catalogue import Catalogue
+from procedure.catalogue_tables import build
+from procedure.tables import CatalogueInvalid
 
 
 class CatalogueVersionUnknown(LookupError):
@@ -51,12 +54,14 @@ def later_versions(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Return every table of one version in `folder`, by its path from there."""
+    """Return every table of one version in `folder`, by its path from there. Raises CatalogueInvalid."""
+    names = {path: path.relative_to(folder) for path in sorted(folder.rglob("*.csv"))}
+    return {str(name): _text(path, str(name)) for path, name in names.items() if name.parts[0] != "versions"}
+
+
+def _text(path: Path, name: str) -> str:
     try:
-        return {
-            str(path.relative_to(folder)): path.read_text("utf-8-sig")
-            for path in sorted(folder.rglob("*.csv"))
-            if path.relative_to(folder).parts[0] != "versions"
-        }
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as wrong:
-        raise CatalogueInvalid([f"{folder.name}: 文件不是 UTF-8：{wrong}"]) from None
+        line = path.read_bytes().count(b"\n", 0, wrong.start) + 1
+        raise CatalogueInvalid([f"{name}:{line} 文件不是 UTF-8：{wrong.reason}"]) from None

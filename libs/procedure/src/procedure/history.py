@@ -129,10 +129,11 @@ def _in_order(events: Iterable[E], until: datetime | None) -> Iterator[E]:
     return (once[place] for place in sorted(once))
 
 
-def _place(event: StageEvent) -> tuple[datetime, int, UUID, int]:
+def _place(event: StageEvent) -> tuple[datetime, int, str, int, int]:
+    """At one instant the attempts of an item follow one another, each in the order of its versions (R19)."""
     if isinstance(event, ItemStepped):
-        return event.at, 0, event.item_id, event.version
-    return instant(event), 1, event.application_id, event.version
+        return event.at, 0, event.item_code, event.attempt, event.version
+    return instant(event), 1, "", 0, event.version
 
 
 def instant(event: StageEvent) -> datetime:

@@ -128,10 +128,13 @@ def _declared_again(step: ItemStepped, policies: Policies) -> datetime | None:
 
 
 def _anew(clock: Clock, at: datetime) -> Clock:
-    """P3: the stage's limit too is counted anew; what else holds the stage keeps holding."""
+    """P3: the stage's limit too is counted anew, from the last of several that were declared again (the department may
+    tell of it later); what else held the stage then keeps holding."""
     if not is_started(clock):
         return clock
-    return clock._replace(started_at=at, pauses=tuple(one for one in clock.pauses if one.ended_at is None))
+    again = max(at, clock.started_at)
+    kept = tuple(one for one in clock.pauses if one.ended_at is None or one.ended_at > again)
+    return clock._replace(started_at=again, pauses=kept)
 
 
 def _let_go(clock: Clock, key: str, at: datetime) -> Clock:
