@@ -339,6 +339,32 @@ class Bus:
         behind = {tp.topic for tp in partitions if stand[tp] < ends[tp]}
         return {tp.topic for tp in partitions} - behind
 
+    def partitions_of(self, topic: str) -> set[int]:
+        """Return the partitions of `topic` that this process reads."""
+        consumer = self.consumer
+        return set() if consumer is None else {tp.partition for tp in consumer.assignment() if tp.topic == topic}
+
+    async def have_read_past(
+        self, topics: Collection[str], epoch_ms: int, partitions: Collection[int], work: Work
+    ) -> set[int]:
+        """Return those of `partitions` in which every record of `topics` that the broker appended up to `epoch_ms` is
+        applied, whichever process of this service did it. Raises NotNow when Kafka does not answer.
+
+        Unlike the end, which moves on while others speak, a past instant is reached for good.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            return set(partitions)
+        wanted = [TopicPartition(topic, number) for topic in topics for number in sorted(partitions)]
+        try:
+            later = await consumer.offsets_for_times(dict.fromkeys(wanted, epoch_ms + 1))
+            ends = await consumer.end_offsets([tp for tp in wanted if later.get(tp) is None])
+        except KafkaError as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        until = ends | {tp: found.offset for tp, found in later.items() if found is not None}
+        stand = await positions.read(work.connection, wanted)
+        return set(partitions) - {tp.partition for tp in wanted if stand[tp] < until[tp]}
+
     # Positions --------------------------------------------------------------------------------------------------
 
     async def take_over(self, assigned: Sequence[TopicPartition]) -> None:

@@ -31,6 +31,10 @@ METRICS: Final = {
     "lianshen_oldest_unfired_deadline_seconds": Metric("gauge", "", "Lateness of the oldest deadline not yet fired"),
     "lianshen_clocks_fired_total": Metric("counter", "", "Deadlines fired"),
     "lianshen_http_requests_total": Metric("counter", "status", "HTTP requests answered"),
+    "lianshen_fired_late_seconds_total": Metric("counter", "", "Seconds by which deadlines fired late, summed"),
+    "lianshen_fired_latest_seconds": Metric("gauge", "", "Lateness of the latest deadline of the last batch fired"),
+    "lianshen_reconciled_clocks": Metric("gauge", "", "Clocks compared with the topics by the last reconciliation"),
+    "lianshen_reconciliation_differences": Metric("gauge", "kind", "Clocks that differ from the topics"),
 }
 
 _values: defaultdict[tuple[str, str], float] = defaultdict(float)

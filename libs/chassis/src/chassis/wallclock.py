@@ -20,6 +20,10 @@ class WallClock(Protocol):
         """Return the business instant of a real instant in epoch milliseconds."""
         ...
 
+    def epoch_ms(self, at: datetime) -> int:
+        """Return the real instant, in epoch milliseconds, of the business instant `at`."""
+        ...
+
     def seconds_until(self, at: datetime) -> float:
         """Return how many real seconds pass until the business instant `at` (negative when it has passed)."""
         ...
@@ -34,6 +38,9 @@ class RealClock:
 
     def business(self, epoch_ms: int) -> datetime:
         return _from_ms(epoch_ms)
+
+    def epoch_ms(self, at: datetime) -> int:
+        return (at - _EPOCH) // _MS
 
     def seconds_until(self, at: datetime) -> float:
         return (at - datetime.now(UTC)).total_seconds()
@@ -53,6 +60,9 @@ class AffineClock:
     def business(self, epoch_ms: int) -> datetime:
         return self._of(_from_ms(epoch_ms))
 
+    def epoch_ms(self, at: datetime) -> int:
+        return (self.real_epoch + (at - self.business_epoch) / self.factor - _EPOCH) // _MS
+
     def seconds_until(self, at: datetime) -> float:
         return (at - self.now()).total_seconds() / self.factor
 
@@ -61,6 +71,7 @@ class AffineClock:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 def _from_ms(epoch_ms: int) -> datetime:

@@ -53,11 +53,21 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a clock expires: the instant, its day in Shanghai, and whether a calendar release may still move it."""
+    """When a clock expires: the instant, its day in Shanghai, and whether a calendar release may still move it.
+
+    A provisional instant does not bind: nothing is late by it and nothing expires at it, unless the readings say that
+    it does (P24, R5).
+    """
 
     at: datetime
     on: date
     provisional: bool
+    binds: bool = True
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The instant at which the timer has to act; None while the date does not bind."""
+        return self.at if self.binds else None
 
 
 def state(clock: Clock | None) -> ClockState:
@@ -100,6 +110,17 @@ def amend(clock: Clock, limit_days: int) -> Clock:
     return clock._replace(limit_days=limit_days)
 
 
+def as_of(clock: Clock, at: datetime) -> Clock:
+    """Return the clock as it stood just before `at`: what began then or later is not yet, what ended then still is."""
+    known = tuple(
+        one if one.ended_at is not None and one.ended_at < at else one._replace(ended_at=None)
+        for one in clock.pauses
+        if one.began_at < at
+    )
+    ended = clock.ended_at is not None and clock.ended_at < at
+    return clock._replace(pauses=known) if ended else clock._replace(pauses=known, ended_at=None, end=None)
+
+
 def standing(clock: Clock) -> list[tuple[datetime, datetime | None]]:
     """Return the stretches during which the clock stood still: the union of its pauses, in order."""
     stretches: list[tuple[datetime, datetime | None]] = []
@@ -140,15 +161,22 @@ def due(clock: Clock, calendar: Calendar, jurisdiction: str, policies: Policies 
     """Return when a running clock expires; None while it stands still or has ended. Raises YearNotCovered."""
     if clock.ended_at is not None or clock.reasons:
         return None
-    stretches = standing(clock)
+    first, left = ahead(clock, calendar, jurisdiction, policies)
+    on = calendar.working_days_after(first - ONE_DAY, max(left, 1), jurisdiction)
+    provisional = calendar.is_provisional(on)
+    return Due(_end_of(on, policies), on, provisional, not provisional or policies.fire_on_provisional)
+
+
+def ahead(clock: Clock, calendar: Calendar, jurisdiction: str, policies: Policies = DEFAULT) -> tuple[date, int]:
+    """Return what lies ahead of a running clock since it last stood still: the first day that can count, and how many
+    working days have to count from it on. Raises YearNotCovered."""
     first = local_day(clock.started_at) + (timedelta() if policies.count_start_day else ONE_DAY)
     left = clock.total_days
-    for began, ended in stretches:
+    for began, ended in standing(clock):
         assert ended is not None
         left -= calendar.count_working_days(first, local_day(began) - ONE_DAY, jurisdiction)
         first = _first_whole_day(ended, first, began)
-    on = calendar.working_days_after(first - ONE_DAY, max(left, 1), jurisdiction)
-    return Due(_end_of(on, policies), on, calendar.is_provisional(on))
+    return first, left
 
 
 def _end_of(day: date, policies: Policies) -> datetime:
@@ -165,17 +193,23 @@ def remaining_days(
 
 
 def is_late(at: datetime, expires: Due | None) -> bool:
-    """Whether an act received at `at` came after the due instant; at the instant itself it still counts (R6)."""
-    return expires is not None and at > expires.at
+    """Whether an act received at `at` came after the due instant; at the instant itself it still counts (R6), and
+    while the date is provisional every act does (R5)."""
+    return expires is not None and expires.binds and at > expires.at
 
 
 def as_record(clock: Clock | None) -> list[Any] | None:
     """Return a clock as plain JSON, for a column."""
     if clock is None:
         return None
-    pauses = [[one.reason.value, one.key, _text(one.began_at), _text(one.ended_at)] for one in clock.pauses]
     end = None if clock.end is None else clock.end.value
-    return [clock.limit_days, _text(clock.started_at), pauses, clock.extended_days, _text(clock.ended_at), end]
+    ended_at = _text(clock.ended_at)
+    return [clock.limit_days, _text(clock.started_at), pauses_as_record(clock), clock.extended_days, ended_at, end]
+
+
+def pauses_as_record(clock: Clock) -> list[Any]:
+    """Return a clock's pauses as plain JSON, for a column of their own."""
+    return [[one.reason.value, one.key, _text(one.began_at), _text(one.ended_at)] for one in clock.pauses]
 
 
 def from_record(record: Sequence[Any] | None) -> Clock | None:
@@ -184,11 +218,17 @@ def from_record(record: Sequence[Any] | None) -> Clock | None:
         return None
     limit, started, pauses, extended, ended, end = record
     return Clock(
-        limit, _instant(started), _pauses(pauses), extended, _maybe(ended), None if end is None else ClockEnd(end)
+        limit,
+        _instant(started),
+        pauses_from_record(pauses),
+        extended,
+        _maybe(ended),
+        None if end is None else ClockEnd(end),
     )
 
 
-def _pauses(rows: Iterable[Sequence[Any]]) -> tuple[Pause, ...]:
+def pauses_from_record(rows: Iterable[Sequence[Any]]) -> tuple[Pause, ...]:
+    """Return the pauses of a column."""
     return tuple(Pause(PauseReason(reason), key, _instant(began), _maybe(ended)) for reason, key, began, ended in rows)
 
 

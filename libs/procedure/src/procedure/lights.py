@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.terms import ClockState, Light
@@ -15,8 +15,8 @@ from contracts.timer import (
     DueChanged,
     LightChanged,
 )
-from procedure.calendar import Calendar, local_day, start_of_day
-from procedure.clock import Clock, due, remaining_days, state
+from procedure.calendar import Calendar, start_of_day
+from procedure.clock import Clock, ahead, remaining_days, state
 from procedure.policies import DEFAULT, Policies
 
 SHORT_LIMIT: Final = 3
@@ -24,51 +24,61 @@ SHORT_LIMIT: Final = 3
 WORST_FIRST: Final = (Light.RED, Light.YELLOW, Light.GREEN, Light.GREY)
 
 
-def light(remaining: int, limit: int, *, paused: bool = False, overdue: bool = False) -> Light:
-    """Return the light: red once overdue and ever after, grey while paused, yellow near the end (R32, R33)."""
+def light(
+    remaining: int, limit: int, *, paused: bool = False, overdue: bool = False, special_over: bool = False
+) -> Light:
+    """Return the light: red once overdue and ever after, grey while paused, yellow near the end (R32, R33).
+
+    A pause is yellow instead of grey while a special procedure is past its own due day (R10).
+    """
     if overdue:
         return Light.RED
     if paused:
-        return Light.GREY
+        return Light.YELLOW if special_over else Light.GREY
     return Light.YELLOW if is_near(remaining, limit) else Light.GREEN
 
 
 def is_near(remaining: int, limit: int) -> bool:
     """Whether so few working days remain that the light is yellow."""
-    return remaining <= 1 if limit <= SHORT_LIMIT else remaining * 5 <= max(10, limit)
+    return remaining <= near(limit)
+
+
+def near(limit: int) -> int:
+    """Return with how many working days left a clock's light turns yellow (R32)."""
+    return 1 if limit <= SHORT_LIMIT else max(10, limit) // 5
 
 
 def light_of(
-    clock: Clock, at: datetime, calendar: Calendar, jurisdiction: str, *, overdue: bool, policies: Policies = DEFAULT
+    clock: Clock,
+    at: datetime,
+    calendar: Calendar,
+    jurisdiction: str,
+    *,
+    overdue: bool,
+    special_over: bool = False,
+    policies: Policies = DEFAULT,
 ) -> tuple[Light, int]:
     """Return the light of a clock at `at`, and its remaining working days."""
     remaining = remaining_days(clock, at, calendar, jurisdiction, policies)
     paused = state(clock) is ClockState.PAUSED
-    return light(remaining, clock.total_days, paused=paused, overdue=overdue), remaining
+    return light(remaining, clock.total_days, paused=paused, overdue=overdue, special_over=special_over), remaining
 
 
-def next_turn(
-    clock: Clock, at: datetime, calendar: Calendar, jurisdiction: str, policies: Policies = DEFAULT
-) -> datetime | None:
-    """Return the midnight at which a green running clock turns yellow; None when no turn lies ahead.
+def turns_at(clock: Clock, calendar: Calendar, jurisdiction: str, policies: Policies = DEFAULT) -> datetime | None:
+    """Return the midnight at which a running clock's light turns yellow; None for one that stands still, has ended, or
+    was yellow from its start.
 
     A light turns at the midnight after a counted day, even before a day off (R33). Red comes with the due instant.
+    Raises YearNotCovered.
     """
-    expires = due(clock, calendar, jurisdiction, policies)
-    if expires is None:
+    if state(clock) is not ClockState.RUNNING:
         return None
-    remaining = remaining_days(clock, at, calendar, jurisdiction, policies)
-    if is_near(remaining, clock.total_days):
+    first, left = ahead(clock, calendar, jurisdiction, policies)
+    counted = left - near(clock.total_days)
+    if counted < 1:
         return None
-    over = next(count for count in range(1, remaining + 1) if is_near(remaining - count, clock.total_days))
-    turn = start_of_day(_nth_counted(clock, at, over, calendar, jurisdiction) + timedelta(days=1))
-    return turn if turn < expires.at else None
-
-
-def _nth_counted(clock: Clock, at: datetime, days: int, calendar: Calendar, jurisdiction: str) -> date:
-    """The day that is the `days`-th counted one from today on, if the clock runs on."""
-    begun = [local_day(clock.started_at), *(local_day(one.ended_at) for one in clock.pauses if one.ended_at)]
-    return calendar.working_days_after(max(local_day(at) - timedelta(days=1), *begun), days, jurisdiction)
+    last = calendar.working_days_after(first - timedelta(days=1), counted, jurisdiction)
+    return start_of_day(last + timedelta(days=1))
 
 
 def worst(lights: Iterable[Light]) -> Light | None:

@@ -1,350 +1,236 @@
-"""What the timer alone decides: what a step of an item or a stage does to a clock, and what an expiry says."""
+"""What the timer alone decides: what is said of a clock that turned, and what time that passes does to it.
 
-from datetime import datetime
-from functools import lru_cache
+A row holds what the law knows of one attempt of an item or of one stage (`kept`; Art. 13, `procedure.item_clock` and
+`procedure.stage_clock`) and what was last said of its clock (`spoken`). `turned` says in what the two differ, so it
+does not matter whether a step, a calendar or a repair moved the clock.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
-from contracts import department_worker as items
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
-from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
-from contracts.envelope import derived_id
-from contracts.terms import ClockEnd, ClockSubject, Light, OnExpiry, PauseReason, Stage
-from contracts.timer import (
-    ClockPaused,
-    ClockResumed,
-    ClockStarted,
-    ClockStepped,
-    ClockStopped,
-    ItemAutoRecall,
-    ItemOverdue,
-    LightChanged,
-    StageOverdue,
-)
+from contracts.terms import ClockState, ClockSubject, Light, ReminderKind
+from contracts.timer import ClockPaused, ClockResumed, ClockStarted, ClockStopped, DueChanged, LightChanged
 from procedure import clock as law
-from procedure import lights
-from procedure.calendar import Calendar
-from procedure.clock import Clock, Due
-from procedure.history import ENDS, PAUSES, RESUMES, UNSTARTED, before_acceptance, let_go
-from procedure.policies import DEFAULT, Policies
+from procedure import lights, reminders, stage_clock
+from procedure.clock import Due
+from procedure.item_clock import Attempt
+from procedure.stage_clock import StageClock
+from timer import speech
+from timer.speech import Piece, Said
+from timer.tracked import SILENT, Cause, Reckoning, Tracked
 
 
-class Tracked(NamedTuple):
-    """One clock as the timer keeps it. `generation` counts what was said of it; `held` holds the expiry while a
-    decision that came in time waits for its seal (R1); `seen` is the version of the last step taken in."""
+class _Turn(NamedTuple):
+    """A clock that turned: the row as the law knows it now, with what was last said of it before."""
 
-    clock_id: UUID
-    subject: ClockSubject
-    project_code: ProjectCode
-    application_id: UUID
-    stage: Stage
-    jurisdiction: JurisdictionCode
-    clock: Clock
-    started: bool = False
-    item_id: UUID | None = None
-    item_code: ItemCode | None = None
-    attempt: int = 1
-    department: DepartmentCode | None = None
-    on_expiry: OnExpiry | None = None
-    generation: int = 0
-    held: bool = False
-    fired: bool = False
-    light: Light = Light.GREEN
-    seen: int = 0
+    after: Tracked
+    due: Due | None
+    cause: Cause
+    reckoning: Reckoning
+
+    def used_days(self, at: datetime) -> int:
+        whose = self.after.whose
+        return law.used_days(self.after.clock, at, self.reckoning.calendar, whose.jurisdiction, whose.policies)
 
 
-Said = tuple[ClockStepped | ItemOverdue | ItemAutoRecall | StageOverdue, ...]
+def due_of(tracked: Tracked, reckoning: Reckoning) -> Due | None:
+    """Return when a clock expires; None for one that waits, stands still, has ended or has no limit (R18, R23)."""
+    whose = tracked.whose
+    count = stage_clock.due if tracked.subject is ClockSubject.STAGE else law.due
+    return count(tracked.clock, reckoning.calendar, whose.jurisdiction, whose.policies)
 
 
-@lru_cache(65536)
-def item_clock_id(item_id: UUID) -> UUID:
-    return derived_id("clock", ClockSubject.ITEM, item_id)
+def turned(before: Tracked, kept: Attempt | StageClock, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Return the row as the law knows it now, and what is to be said: in what its clock differs from what was last
+    said of it. Raises YearNotCovered."""
+    after = before._replace(kept=kept, reckoned=reckoning.name)
+    missed = _missed(before, after, cause)
+    if after.clock_id != before.clock_id:
+        after = after._replace(spoken=SILENT)
+    due = due_of(after, reckoning)
+    pieces = _pieces(_Turn(after, due, cause, reckoning))
+    spoken = after.spoken._replace(state=after.state, due_at=None if due is None else due.at)
+    after = after._replace(spoken=spoken, expires_at=None if due is None else due.expires_at)
+    after, said = speech.numbered(after, pieces, cause)
+    after, lit = relit(after, pieces[-1][1] if pieces else cause.at, cause, reckoning)
+    again = proposed_again(after, cause.now) if before.held and is_unanswered(after) else ()
+    return after, (*missed, *said, *lit, *again)
 
 
-@lru_cache(65536)
-def stage_clock_id(application_id: UUID) -> UUID:
-    return derived_id("clock", ClockSubject.STAGE, application_id)
+def _pieces(turn: _Turn) -> list[Piece]:
+    """The acceptance clock is quiet: it has no light, its due is nobody's but its department's, and most are over
+    within minutes. It speaks when its due instant changes, and when it runs out."""
+    was, now = turn.after.spoken.state, turn.after.state
+    quiet = turn.after.subject is ClockSubject.ACCEPTANCE and was is not now
+    told = () if quiet else TELLS.get((was, now), ())
+    return [piece for tell in told if (piece := tell(turn)) is not None]
 
 
-def due_of(tracked: Tracked, calendar: Calendar, policies: Policies = DEFAULT) -> Due | None:
-    """Return when a clock expires; None for one that waits, stands still, has ended or has no limit (R18)."""
-    if not tracked.started or tracked.clock.limit_days == 0:
-        return None
-    return law.due(tracked.clock, calendar, tracked.jurisdiction, policies)
-
-
-def fires_at(tracked: Tracked, calendar: Calendar, policies: Policies = DEFAULT) -> datetime | None:
-    """Return the instant at which the timer has to act on an expiry; never on a provisional date (P24)."""
-    due = due_of(tracked, calendar, policies)
-    if due is None or tracked.held or tracked.fired or (due.provisional and not policies.fire_on_provisional):
-        return None
-    return due.at
-
-
-def turns_at(tracked: Tracked, at: datetime, calendar: Calendar) -> datetime | None:
-    """Return the midnight at which a green light turns yellow (R33)."""
-    if due_of(tracked, calendar) is None or tracked.light is not Light.GREEN or tracked.fired:
-        return None
-    return lights.next_turn(tracked.clock, at, calendar, tracked.jurisdiction)
-
-
-# Items ----------------------------------------------------------------------------------------------------------
-
-
-def started(step: items.ItemAccepted) -> Tracked:
-    """Return the clock that an acceptance starts (Art. 13)."""
-    return Tracked(
-        clock_id=item_clock_id(step.item_id),
-        subject=ClockSubject.ITEM,
-        project_code=step.project_code,
-        application_id=step.application_id,
-        stage=step.stage,
-        jurisdiction=step.jurisdiction,
-        clock=Clock(step.limit_days, step.at),
-        started=True,
-        item_id=step.item_id,
-        item_code=step.item_code,
-        attempt=step.attempt,
-        department=step.department,
-        on_expiry=step.on_expiry,
-        seen=step.version,
-    )
-
-
-FELT: Final = frozenset(
-    {items.ItemReceived, items.ItemAccepted, items.ItemDecided, items.SealFailed, *PAUSES, *RESUMES, *ENDS}
-)
-"""The steps that some clock feels; the timer passes over the others."""
-
-
-def stepped(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Return an item's clock after one of the item's steps; a repeat changes nothing."""
-    if step.version <= tracked.seen:
-        return tracked, ()
-    tracked = tracked._replace(seen=step.version)
-    kind = type(step)
-    if kind in PAUSES:
-        return paused(tracked, PAUSES[kind], "", step, calendar)
-    if kind in RESUMES:
-        return resumed(tracked, RESUMES[kind], "", step, calendar)
-    if kind in ENDS:
-        at = step.due_at if isinstance(step, items.ItemRecalled) else step.at
-        return stopped(tracked, ENDS[kind], at, step, calendar)
-    if kind is items.ItemDecided:
-        return tracked._replace(held=True), ()
-    return tracked._replace(held=tracked.held and kind is not items.SealFailed), ()
-
-
-# Stages ---------------------------------------------------------------------------------------------------------
-
-
-def dispatched(event: StageDispatched) -> Tracked:
-    """Return the stage's clock, waiting for the stage's acceptance."""
-    return Tracked(
-        clock_id=stage_clock_id(event.application_id),
-        subject=ClockSubject.STAGE,
-        project_code=event.project_code,
-        application_id=event.application_id,
-        stage=event.stage,
-        jurisdiction=event.jurisdiction,
-        clock=Clock(event.limit_days, UNSTARTED),
-    )
-
-
-def stage_accepted(tracked: Tracked, event: StageAccepted, calendar: Calendar) -> tuple[Tracked, Said]:
-    """The stage's clock starts; reasons that already hold it keep holding (R31)."""
-    if tracked.started or tracked.clock.limit_days == 0:
-        return tracked, ()
-    tracked = tracked._replace(started=True, clock=tracked.clock._replace(started_at=event.accepted_at))
-    return begun(tracked, event.event_id, event.accepted_at, calendar)
-
-
-def stage_concluded(tracked: Tracked, event: StageConcluded, calendar: Calendar) -> tuple[Tracked, Said]:
-    return stopped(tracked, ClockEnd.CONCLUDED, event.concluded_at, event, calendar)
-
-
-def stage_felt(tracked: Tracked, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Return the stage's clock after a step of one of its items, by the ANY policy (P1): a correction, a special
-    procedure or a return of any item stops it; a resubmission lets it run again (P4)."""
-    kind, key = type(step), step.item_code
-    if isinstance(step, items.ItemReturned):
-        ran = not tracked.clock.reasons
-        return paused(_let_go(tracked, key, step.at), PauseReason.RETURNED, key, step, calendar, ran=ran)
-    if isinstance(step, items.ItemReceived) and step.attempt > 1:
-        return resumed(tracked, PauseReason.RETURNED, key, step, calendar, step.applied_at)
-    if kind in PAUSES and not before_acceptance(step):
-        return paused(tracked, PAUSES[kind], key, step, calendar)
-    if kind in RESUMES and not before_acceptance(step):
-        return resumed(tracked, RESUMES[kind], key, step, calendar)
-    if kind in ENDS:
-        return _resumed_by_end(tracked, key, step, calendar)
-    return tracked, ()
-
-
-def _let_go(tracked: Tracked, key: str, at: datetime) -> Tracked:
-    return tracked._replace(clock=let_go(tracked.clock, key, at))
-
-
-def _resumed_by_end(tracked: Tracked, key: str, step: items.ItemStepped, calendar: Calendar) -> tuple[Tracked, Said]:
-    """An item that ended takes its reasons with it (P21)."""
-    released = _let_go(tracked, key, step.at)
-    if released.clock == tracked.clock or released.clock.reasons:
-        return released, ()
-    return _running_again(released, step, step.at, calendar)
-
-
-# Steps of a clock -----------------------------------------------------------------------------------------------
-
-
-def begun(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Say that a clock started, and, when a reason already holds it, that it stands still."""
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    bare = tracked._replace(clock=Clock(tracked.clock.limit_days, tracked.clock.started_at))
-    due = due_of(bare, calendar)
+def _started(turn: _Turn) -> Piece:
+    clock, whose = turn.after.clock, turn.after.whose
+    bare = clock._replace(pauses=tuple(one for one in clock.pauses if one.ended_at is not None))
+    due = turn.due or law.due(bare, turn.reckoning.calendar, whose.jurisdiction, whose.policies)
     assert due is not None
-    said: Said = (
-        ClockStarted(**_about(tracked, cause, at), limit_days=tracked.clock.limit_days, **_due(due, calendar)),
-    )
-    if not tracked.clock.reasons:
-        return tracked, said
-    tracked = tracked._replace(generation=tracked.generation + 1, light=Light.GREY)
-    reason = min(reason for reason, _ in tracked.clock.reasons)
-    return tracked, (*said, ClockPaused(**_about(tracked, cause, at), used_days=0, reason=reason))
+    return ClockStarted, clock.started_at, {"limit_days": clock.limit_days, **_due(due, turn)}
 
 
-def paused(
-    tracked: Tracked,
-    reason: PauseReason,
-    key: str,
-    step: items.ItemStepped,
-    calendar: Calendar,
-    *,
-    ran: bool | None = None,
-) -> tuple[Tracked, Said]:
-    """Stand still for one more reason; said only when the clock ran until now."""
-    ran = not tracked.clock.reasons if ran is None else ran
-    clock = law.pause(tracked.clock, reason, key, step.at)
-    if clock == tracked.clock:
-        return tracked, ()
-    tracked = tracked._replace(clock=clock)
-    if not (ran and tracked.started):
-        return tracked, ()
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    used = law.used_days(clock, step.at, calendar, tracked.jurisdiction)
-    said = ClockPaused(**_about(tracked, step.event_id, step.at), used_days=used, reason=reason)
-    tracked, turned = relit(tracked, step.event_id, step.at, calendar)
-    return tracked, (said, *turned)
+def _paused(turn: _Turn) -> Piece:
+    clock = turn.after.clock
+    began, _ = law.standing(clock)[-1]
+    at = max(began, clock.started_at)
+    reason = min(reason for reason, _ in clock.reasons)
+    return ClockPaused, at, {"used_days": turn.used_days(at), "reason": reason}
 
 
-def resumed(
-    tracked: Tracked,
-    reason: PauseReason,
-    key: str,
-    step: items.ItemStepped,
-    calendar: Calendar,
-    at: datetime | None = None,
-) -> tuple[Tracked, Said]:
-    """Take a reason away; said only when none is left and the clock runs again."""
-    when = at or step.at
-    clock = law.resume(tracked.clock, reason, key, when)
-    if clock == tracked.clock:
-        return tracked, ()
-    tracked = tracked._replace(clock=clock)
-    if clock.reasons or not tracked.started or clock.ended_at is not None:
-        return tracked, ()
-    return _running_again(tracked, step, when, calendar)
+def _resumed(turn: _Turn) -> Piece:
+    clock = turn.after.clock
+    at = max((clock.started_at, *(one.ended_at for one in clock.pauses if one.ended_at is not None)))
+    assert turn.due is not None
+    return ClockResumed, at, {"used_days": turn.used_days(at), **_due(turn.due, turn)}
 
 
-def _running_again(tracked: Tracked, step: items.ItemStepped, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    due = due_of(tracked, calendar)
-    if due is None:
-        return tracked, ()
-    tracked = tracked._replace(generation=tracked.generation + 1)
-    used = law.used_days(tracked.clock, at, calendar, tracked.jurisdiction)
-    said = ClockResumed(**_about(tracked, step.event_id, at), used_days=used, **_due(due, calendar))
-    tracked, turned = relit(tracked, step.event_id, at, calendar)
-    return tracked, (said, *turned)
+def _due_changed(turn: _Turn) -> Piece | None:
+    """Said only on a real change, and only while the clock runs (R14)."""
+    former, due = turn.after.spoken.due_at, turn.due
+    if due is None or former is None or former == due.at:
+        return None
+    cause = turn.cause.due or turn.reckoning.cause
+    changed = {"former_due_at": former, "due_at": due.at, "due_on": due.on, "cause": cause}
+    return DueChanged, turn.cause.at, {**changed, "calendar_version": turn.reckoning.calendar.version}
 
 
-def stopped(
-    tracked: Tracked, end: ClockEnd, at: datetime, cause: items.ItemStepped | StageConcluded, calendar: Calendar
-) -> tuple[Tracked, Said]:
-    """End a clock for good, once."""
-    if tracked.clock.ended_at is not None or not tracked.started:
-        return tracked._replace(clock=law.stop(tracked.clock, end, at)), ()
-    clock = law.stop(tracked.clock, end, at)
-    tracked = tracked._replace(clock=clock, generation=tracked.generation + 1, held=False)
-    used = law.used_days(clock, at, calendar, tracked.jurisdiction)
-    return tracked, (ClockStopped(**_about(tracked, cause.event_id, at), used_days=used, end=end),)
+def _stopped(turn: _Turn) -> Piece:
+    clock = turn.after.clock
+    assert clock.ended_at is not None and clock.end is not None
+    return ClockStopped, clock.ended_at, {"used_days": turn.used_days(clock.ended_at), "end": clock.end}
 
 
-def relit(tracked: Tracked, cause: UUID, at: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """Say that a light changed, when it did (Art. 22)."""
-    shown, remaining = lights.light_of(tracked.clock, at, calendar, tracked.jurisdiction, overdue=tracked.fired)
-    if shown is tracked.light:
-        return tracked, ()
-    tracked = tracked._replace(light=shown, generation=tracked.generation + 1)
-    return tracked, (LightChanged(**_about(tracked, cause, at), light=shown, remaining_days=remaining),)
-
-
-def expired(tracked: Tracked, due: Due, now: datetime, calendar: Calendar) -> tuple[Tracked, Said]:
-    """The due instant passed while the clock ran: overdue and, for an item, the call to take it back (Art. 14)."""
-    tracked = tracked._replace(fired=True)
-    cause = derived_id(tracked.clock_id, tracked.generation, "expired")
-    tracked, turned = relit(tracked, cause, due.at, calendar)
-    return tracked, (*_overdue(tracked, due, now, cause), *turned)
-
-
-def _overdue(tracked: Tracked, due: Due, now: datetime, cause: UUID) -> Said:
-    shared: dict[str, Any] = {
-        "causation_id": cause,
-        "occurred_at": now,
-        "project_code": tracked.project_code,
-        "application_id": tracked.application_id,
-        "stage": tracked.stage,
-        "clock_id": tracked.clock_id,
-        "generation": tracked.generation,
-        "jurisdiction": tracked.jurisdiction,
-        "due_at": due.at,
-    }
-    if tracked.subject is ClockSubject.STAGE:
-        return (StageOverdue(event_id=derived_id(cause, "StageOverdue"), detected_at=now, **shared),)
-    on_expiry = tracked.on_expiry or OnExpiry.ESCALATE
-    shared |= {
-        "item_id": tracked.item_id,
-        "item_code": tracked.item_code,
-        "attempt": tracked.attempt,
-        "department": tracked.department,
-    }
-    return (
-        ItemOverdue(event_id=derived_id(cause, "ItemOverdue"), detected_at=now, **shared),
-        ItemAutoRecall(event_id=derived_id(cause, "ItemAutoRecall"), on_expiry=on_expiry, **shared),
-    )
-
-
-def _about(tracked: Tracked, cause: UUID, at: datetime) -> dict[str, Any]:
-    return {
-        "event_id": derived_id(tracked.clock_id, tracked.generation),
-        "causation_id": cause,
-        "occurred_at": at,
-        "project_code": tracked.project_code,
-        "application_id": tracked.application_id,
-        "stage": tracked.stage,
-        "clock_id": tracked.clock_id,
-        "subject": tracked.subject,
-        "item_id": tracked.item_id,
-        "item_code": tracked.item_code,
-        "department": tracked.department,
-        "jurisdiction": tracked.jurisdiction,
-        "generation": tracked.generation,
-        "at": at,
-    }
-
-
-def _due(due: Due, calendar: Calendar) -> dict[str, Any]:
+def _due(due: Due, turn: _Turn) -> dict[str, Any]:
     return {
         "due_at": due.at,
         "due_on": due.on,
         "provisional": due.provisional,
-        "calendar_version": calendar.version,
+        "calendar_version": turn.reckoning.calendar.version,
     }
+
+
+C = ClockState
+TELLS: Final[Mapping[tuple[ClockState, ClockState], tuple[Callable[[_Turn], Piece | None], ...]]] = {
+    (C.WAITING, C.RUNNING): (_started,),
+    (C.WAITING, C.PAUSED): (_started, _paused),
+    (C.RUNNING, C.PAUSED): (_paused,),
+    (C.RUNNING, C.RUNNING): (_due_changed,),
+    (C.PAUSED, C.RUNNING): (_resumed,),
+    (C.RUNNING, C.STOPPED): (_stopped,),
+    (C.PAUSED, C.STOPPED): (_stopped,),
+    (C.RUNNING, C.TERMINATED): (_stopped,),
+    (C.PAUSED, C.TERMINATED): (_stopped,),
+}
+"""(State last said, state now) → what is said; anything else is silence."""
+
+
+def relit(tracked: Tracked, at: datetime, cause: Cause, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """Say that a light changed, when it did (Art. 22). The acceptance clock has none (R21)."""
+    if tracked.subject is ClockSubject.ACCEPTANCE or tracked.state not in (C.RUNNING, C.PAUSED):
+        return tracked, ()
+    shown, remaining = lights.light_of(
+        tracked.clock,
+        at,
+        reckoning.calendar,
+        tracked.whose.jurisdiction,
+        overdue=tracked.spoken.is_overdue,
+        special_over=reminders.special_is_over(tracked.reminders, at),
+        policies=tracked.whose.policies,
+    )
+    if shown is tracked.spoken.light:
+        return tracked, ()
+    tracked = tracked._replace(spoken=tracked.spoken._replace(light=shown))
+    return speech.numbered(tracked, [(LightChanged, at, {"light": shown, "remaining_days": remaining})], cause)
+
+
+def _missed(before: Tracked, after: Tracked, cause: Cause) -> Said:
+    """The due instant passed before what now ends the clock, and that was not told yet (P17). An item's limit cannot
+    be missed so: nothing is received of it after its due instant (R6)."""
+    ended = after.clock_id != before.clock_id or after.clock.ended_at is not None
+    at = after.clock.ended_at or cause.at
+    if not ended or before.subject is ClockSubject.ITEM or before.expires_at is None or at <= before.expires_at:
+        return ()
+    return () if before.spoken.is_overdue else speech.overdue(before, cause.now)
+
+
+# Time passes ----------------------------------------------------------------------------------------------------
+
+
+def acts_at(tracked: Tracked, now: datetime, reckoning: Reckoning, patience: timedelta) -> datetime | None:
+    """Return the instant at which the timer has to act on a row next: its light turns, its clock expires, somebody is
+    reminded, or a recall that nobody answered for so long is proposed again."""
+    instants = (
+        _expiry(tracked, now, patience),
+        _yellow_at(tracked, reckoning),
+        reminders.next_due(tracked.reminders),
+    )
+    return min((one for one in instants if one is not None), default=None)
+
+
+def is_expiring(tracked: Tracked, now: datetime) -> bool:
+    """Whether the due instant has passed while the clock ran, and that was not told (Art. 14); never on a provisional
+    date (P24), nor while a decision that came in time waits for its seal (R1)."""
+    expires = tracked.expires_at
+    return expires is not None and expires <= now and not tracked.held and not tracked.spoken.is_overdue
+
+
+def is_unanswered(tracked: Tracked) -> bool:
+    """Whether a recall was proposed and the department worker has not answered it yet."""
+    running = tracked.state is C.RUNNING and tracked.subject is ClockSubject.ITEM
+    return running and tracked.spoken.is_overdue and not tracked.held
+
+
+def _expiry(tracked: Tracked, now: datetime, patience: timedelta) -> datetime | None:
+    if tracked.expires_at is None or tracked.held:
+        return None
+    if not tracked.spoken.is_overdue:
+        return tracked.expires_at
+    return _again(tracked.expires_at, now, patience) if is_unanswered(tracked) else None
+
+
+def _again(expired_at: datetime, now: datetime, patience: timedelta) -> datetime:
+    """A proposal is repeated after twice as long each time."""
+    wait = patience
+    while expired_at + wait <= now:
+        wait *= 2
+    return expired_at + wait
+
+
+def _yellow_at(tracked: Tracked, reckoning: Reckoning) -> datetime | None:
+    spoken, whose = tracked.spoken, tracked.whose
+    if spoken.light is not Light.GREEN or spoken.due_at is None or tracked.subject is ClockSubject.ACCEPTANCE:
+        return None
+    return lights.turns_at(tracked.clock, reckoning.calendar, whose.jurisdiction, whose.policies)
+
+
+def expired(tracked: Tracked, now: datetime, reckoning: Reckoning) -> tuple[Tracked, Said]:
+    """The due instant passed while the clock ran: overdue, for an item with the call to take it back (Art. 14)."""
+    overdue, due_at = speech.overdue(tracked, now), tracked.due_at
+    tracked = tracked._replace(spoken=tracked.spoken._replace(told=due_at))
+    tracked, lit = relit(tracked, due_at, Cause(speech.expiry_id(tracked), due_at, now), reckoning)
+    return tracked, (*overdue, *lit)
+
+
+def proposed_again(tracked: Tracked, now: datetime) -> Said:
+    """Call an item back once more, as the same event: a repeat has no further effect. The first call met a decision
+    whose seal failed afterwards, or was not answered for long."""
+    return speech.overdue(tracked, now)[1:]
+
+
+def reminded(tracked: Tracked, now: datetime, *, declared_again: bool = False) -> tuple[Tracked, Said]:
+    """Say what somebody has to be reminded of by now, each once (P12, R8, R10)."""
+    kept = tracked.kept
+    if not isinstance(kept, Attempt) or all(one.told or one.due_at > now for one in kept.reminders):
+        return tracked, ()
+    due = [one for one in kept.reminders if one.due_at <= now and not one.told]
+    said = [one for one in due if not (one.kind is ReminderKind.NOT_DECLARED_AGAIN and declared_again)]
+    told = tuple(one._replace(told=one.told or one.due_at <= now) for one in kept.reminders)
+    return tracked._replace(kept=kept._replace(reminders=told)), tuple(
+        speech.reminder(tracked, one, now) for one in said
+    )

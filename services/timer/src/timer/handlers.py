@@ -1,108 +1,223 @@
-"""What the timer does when something happened: load a batch's clocks, turn them, keep, say."""
+"""What the timer does when something happened: load a batch's rows, turn their clocks, keep, say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from chassis.bus import Received, hold_back
 from chassis.database import Work
-from contracts import department_worker as items
 from contracts import topics
-from contracts.dispatcher import StageAccepted, StageConcluded, StageDispatched
+from contracts.department_worker import ItemStepped
+from contracts.dispatcher import ItemClosed, ItemResult, StageAccepted, StageConcluded, StageDispatched
 from contracts.parts import AboutStage
-from procedure.calendar import Calendar
-from timer import domain, store
-from timer.domain import Said, Tracked
-from timer.store import Kept
+from contracts.terms import ItemState
+from contracts.timer import CalendarAmended
+from procedure import history, item_clock, stage_clock
+from procedure.item_clock import Attempt
+from procedure.stage_clock import StageClock
+from timer import domain, one_instant, store, tracked
+from timer.one_instant import Split
+from timer.reckoning import Reckonings
+from timer.restoring import Memory
+from timer.store import Kept, Place
+from timer.tracked import Cause, Reckoning, Tracked
+
+STAGE_EVENTS: Final = (StageDispatched, StageAccepted, StageConcluded, ItemClosed)
+"""The dispatcher's events that some clock feels; the timer passes over the others."""
+STEPS: Final = tuple(item_clock.STEPS)
+"""The steps of items that some clock feels."""
+HAS_ENDED: Final = (ItemState.CONCLUDED, ItemState.AUTO_RECALLED, ItemState.NOT_ACCEPTED)
+"""How items stand whose end the timer must have read before it stops their stage's clock; one that was withdrawn may
+never have been received."""
+
+AnyReceived = Received[AboutStage]
 
 
 @dataclass(slots=True)
 class Batch:
-    """The clocks of one batch while they turn."""
+    """The rows of one batch while they turn."""
 
-    clocks: dict[UUID, Tracked]
+    rows: dict[UUID, Tracked]
+    now: datetime
+    reckoning: Reckoning
     new: set[UUID] = field(default_factory=set[UUID])
     changed: set[UUID] = field(default_factory=set[UUID])
+    splits: dict[UUID, list[Split]] = field(default_factory=dict[UUID, list[Split]])
 
-    def put(self, tracked: Tracked, *, new: bool = False) -> None:
+    def put(self, row: Tracked, *, new: bool = False) -> None:
+        about = row.whose.about
         if new:
-            self.new.add(tracked.clock_id)
-        if self.clocks.get(tracked.clock_id) != tracked:
-            self.clocks[tracked.clock_id] = tracked
-            self.changed.add(tracked.clock_id)
-
-
-def act_at(tracked: Tracked, at: datetime, calendar: Calendar) -> datetime | None:
-    """Return when the timer has to act on a clock next: its light turns, or it expires."""
-    instants = (domain.fires_at(tracked, calendar), domain.turns_at(tracked, at, calendar))
-    return min((one for one in instants if one is not None), default=None)
+            self.new.add(about)
+        self.rows[about] = row
+        self.changed.add(about)
 
 
 class Handlers:
-    """The timer's handlers over one calendar; `wake` is told the earliest instant to act at."""
+    """The timer's handlers; `wake` is told the earliest instant to act at, `recount` that the calendar is another one;
+    `patience` is how long a recall may stay unanswered before it is proposed again (business time)."""
 
-    def __init__(self, calendar: Calendar, wake: Callable[[datetime], None]) -> None:
-        self._calendar = calendar
+    def __init__(
+        self,
+        reckonings: Reckonings,
+        memory: Memory,
+        wake: Callable[[datetime], None],
+        recount: Callable[[], None],
+        patience: timedelta,
+    ) -> None:
+        self._reckonings = reckonings
+        self._memory = memory
         self._wake = wake
+        self._recount = recount
+        self._patience = patience
 
-    async def on_stages(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
-        """A stage was dispatched, accepted or concluded: its clock waits, starts, stops (Art. 13)."""
-        ids = {domain.stage_clock_id(received.event.application_id) for received in events}
-        batch = Batch(await store.load(work, ids))
-        for received in events:
-            event = received.event
-            tracked = batch.clocks.get(domain.stage_clock_id(event.application_id))
-            if tracked is None and isinstance(event, StageDispatched):
-                batch.put(domain.dispatched(event), new=True)
-            elif tracked is not None and isinstance(event, StageAccepted):
-                self._turn(batch, domain.stage_accepted(tracked, event, self._calendar), work, received.traceparent)
-            elif tracked is not None and isinstance(event, StageConcluded):
-                self._turn(batch, domain.stage_concluded(tracked, event, self._calendar), work, received.traceparent)
-        await self._keep(batch, work, max(received.appended_at for received in events))
+    async def on_calendar(self, events: Sequence[Received[CalendarAmended]], work: Work) -> None:
+        """The timer's own amendments come back: every process counts by them (P24, P25)."""
+        await self._reckonings.on_calendar(events, work)
+        self._recount()
 
-    async def on_items(self, events: Sequence[Received[AboutStage]], work: Work) -> None:
-        """A step of an item starts, pauses, resumes or stops its clock, and is felt by its stage's (Art. 13)."""
-        steps = [Received(r.event, r.raw, r.appended_at) for r in events if isinstance(r.event, items.ItemStepped)]
-        batch = Batch(await store.load(work, _clock_ids(steps)))
-        ready = hold_back(
-            steps, work, lambda received: domain.stage_clock_id(received.event.application_id) not in batch.clocks
-        )
-        for received in ready:
-            self._step(batch, received.event, work, received.traceparent)
-        if ready:
-            await self._keep(batch, work, max(received.appended_at for received in ready))
+    async def on_story(self, events: Sequence[AnyReceived], work: Work) -> None:
+        """What dispatcher and departments said, in the order in which it was said: clocks start, stand still, stop."""
+        await self._memory.hold(work, {received.raw.partition for received in events})
+        reckoning = await self._reckonings.current(work.connection)
+        told = _in_order(events)
+        batch = Batch(await store.load(work, _places(told)), max(one.appended_at for one in told), reckoning)
+        for received in hold_back(told, work, _Early(batch, told)):
+            self._apply(received, batch, work)
+        await self._keep(batch, work)
 
-    def _step(self, batch: Batch, step: items.ItemStepped, work: Work, traceparent: str) -> None:
-        tracked = batch.clocks.get(domain.item_clock_id(step.item_id))
-        if tracked is not None and step.version <= tracked.seen:
+    def _apply(self, received: AnyReceived, batch: Batch, work: Work) -> None:
+        event = received.event
+        match event:
+            case StageDispatched():
+                self._open_stage(event, received, batch)
+            case StageAccepted() | StageConcluded():
+                self._turn_stage(event, received, batch, work)
+            case ItemClosed():
+                self._close(event, received, batch, work)
+            case ItemStepped():
+                self._step(event, received, batch, work)
+            case _:
+                pass
+
+    def _open_stage(self, event: StageDispatched, received: AnyReceived, batch: Batch) -> None:
+        if event.application_id not in batch.rows:
+            batch.put(tracked.dispatched(event, received.raw.partition), new=True)
+            batch.splits[event.application_id] = [one_instant.split(item) for item in event.items]
+
+    def _turn_stage(
+        self, event: StageAccepted | StageConcluded | ItemClosed, received: AnyReceived, batch: Batch, work: Work
+    ) -> None:
+        stage = batch.rows.get(event.application_id)
+        if stage is not None and isinstance(stage.kept, StageClock):
+            kept = history.after(stage.kept, event, stage.whose.policies)
+            cause = Cause(event.event_id, history.instant(event), received.appended_at)
+            self._turn(stage, kept, cause, received, batch, work)
+
+    def _close(self, event: ItemClosed, received: AnyReceived, batch: Batch, work: Work) -> None:
+        """An item was closed without its department's decision: neither it nor its stage waits for it (Art. 14, 17)."""
+        self._turn_stage(event, received, batch, work)
+        item = batch.rows.get(event.item_id)
+        if item is not None and isinstance(item.kept, Attempt):
+            cause = Cause(event.event_id, event.at, received.appended_at)
+            self._turn(item, item_clock.closed(item.kept, event.at), cause, received, batch, work)
+
+    def _step(self, step: ItemStepped, received: AnyReceived, batch: Batch, work: Work) -> None:
+        """A step moves the clock of its attempt and is felt by its stage's; a repeat moves nothing."""
+        cause = tracked.because(step, received.appended_at)
+        item = batch.rows.get(step.item_id)
+        before = None if item is None or isinstance(item.kept, StageClock) else item.kept
+        if before is not None and step.version <= before.seen:
             return
-        if tracked is not None:
-            self._turn(batch, domain.stepped(tracked, step, self._calendar), work, traceparent)
-        elif isinstance(step, items.ItemAccepted):
-            clock = domain.started(step)
-            batch.put(clock, new=True)
-            self._turn(batch, domain.begun(clock, step.event_id, step.at, self._calendar), work, traceparent)
-        stage = batch.clocks[domain.stage_clock_id(step.application_id)]
-        self._turn(batch, domain.stage_felt(stage, step, self._calendar), work, traceparent)
+        kept = item_clock.felt(before, step)
+        if kept is not None:
+            item = item or tracked.opened(step, kept, received.raw.partition)
+            self._turn(item, kept, cause, received, batch, work, new=before is None)
+        stage = batch.rows[step.application_id]
+        if isinstance(stage.kept, StageClock):
+            felt = stage_clock.felt(stage.kept, step, stage.whose.policies)
+            self._turn(stage, felt, cause, received, batch, work)
 
-    def _turn(self, batch: Batch, turned: tuple[Tracked, Said], work: Work, traceparent: str) -> None:
-        tracked, said = turned
-        batch.put(tracked)
-        work.say(topics.CLOCKS, *said, traceparent=traceparent)
+    def _turn(
+        self,
+        row: Tracked,
+        kept: Attempt | StageClock,
+        cause: Cause,
+        received: AnyReceived,
+        batch: Batch,
+        work: Work,
+        *,
+        new: bool = False,
+    ) -> None:
+        if kept == row.kept and not new:
+            return
+        after, said = domain.turned(row, kept, cause, batch.reckoning)
+        batch.put(after, new=new)
+        work.say(topics.CLOCKS, *said, traceparent=received.traceparent)
 
-    async def _keep(self, batch: Batch, work: Work, at: datetime) -> None:
-        kept: list[Kept] = [(batch.clocks[one], self._next(batch.clocks[one], at)) for one in sorted(batch.changed)]
-        await store.add(work, [one for one in kept if one[0].clock_id in batch.new])
-        await store.keep(work, [one for one in kept if one[0].clock_id not in batch.new])
+    async def _keep(self, batch: Batch, work: Work) -> None:
+        kept = [self._armed(batch.rows[about], batch) for about in sorted(batch.changed)]
+        await store.add(work, [one for one in kept if one[0].whose.about in batch.new], batch.splits)
+        await store.keep(work, [one for one in kept if one[0].whose.about not in batch.new])
 
-    def _next(self, tracked: Tracked, at: datetime) -> datetime | None:
-        instant = act_at(tracked, at, self._calendar)
+    def _armed(self, row: Tracked, batch: Batch) -> Kept:
+        instant = domain.acts_at(row, batch.now, batch.reckoning, self._patience)
         if instant is not None:
             self._wake(instant)
-        return instant
+        return row, instant
 
 
-def _clock_ids(steps: Sequence[Received[items.ItemStepped]]) -> set[UUID]:
-    of_items = {domain.item_clock_id(received.event.item_id) for received in steps}
-    return of_items | {domain.stage_clock_id(received.event.application_id) for received in steps}
+class _Early:
+    """Whether an event has to wait for what it builds on: a step for its stage, a stage's conclusion for the ends of
+    its items (on another topic), or what held it still would be missing from its days."""
+
+    def __init__(self, batch: Batch, events: Sequence[AnyReceived]) -> None:
+        self._rows = batch.rows
+        self._stages = {row.whose.about for row in batch.rows.values() if isinstance(row.kept, StageClock)}
+        steps = [one.event for one in events if type(one.event) in item_clock.ENDS]
+        self._ending = {step.item_id for step in steps if isinstance(step, ItemStepped)}
+
+    def __call__(self, received: AnyReceived) -> bool:
+        event = received.event
+        if isinstance(event, StageDispatched):
+            self._stages.add(event.application_id)
+        if isinstance(event, StageConcluded):
+            return any(map(self._goes_on, event.items))
+        return isinstance(event, ItemStepped) and event.application_id not in self._stages
+
+    def _goes_on(self, item: ItemResult) -> bool:
+        """Whether an item has ended and the timer does not know of it yet."""
+        row = self._rows.get(item.item_id)
+        if item.item_id in self._ending or (row is not None and row.clock.ended_at is not None):
+            return False
+        return item.state in HAS_ENDED or (row is not None and item.state is ItemState.WITHDRAWN)
+
+
+def _in_order(events: Sequence[AnyReceived]) -> list[AnyReceived]:
+    """Return the events of both topics in the order in which they were appended; at one instant a stage is split before
+    its items step, and they step before it is accepted or concluded. No partition's own order is touched."""
+    latest: dict[tuple[str, int], datetime] = {}
+    placed: list[tuple[datetime, int, AnyReceived]] = []
+    for received in events:
+        partition = (received.raw.topic, received.raw.partition)
+        at = latest[partition] = max(received.appended_at, latest.get(partition, received.appended_at))
+        placed.append((at, _rank(received.event), received))
+    return [received for _, _, received in sorted(placed, key=lambda one: one[:2])]
+
+
+def _rank(event: AboutStage) -> int:
+    return 0 if isinstance(event, StageDispatched) else 1 if isinstance(event, ItemStepped) else 2
+
+
+def _places(events: Collection[AnyReceived]) -> set[Place]:
+    """Return the rows that events are about: stages, attempts, and the items that a conclusion rests on."""
+    places: set[Place] = set()
+    for received in events:
+        event = received.event
+        places.add((event.application_id, event.application_id))
+        if isinstance(event, ItemStepped | ItemClosed):
+            places.add((event.application_id, event.item_id))
+        if isinstance(event, StageConcluded):
+            places.update((event.application_id, one.item_id) for one in event.items)
+    return places
