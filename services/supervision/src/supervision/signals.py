@@ -52,7 +52,7 @@ class Thresholds:
     document_date: bool = True
     unviewed: bool = True
     burst_steps: int = 10
-    systems: tuple[str, ...] = ("CA-",)
+    systems: tuple[str, ...] = ()
 
     @property
     def judge_conclusions(self) -> bool:

@@ -144,6 +144,7 @@ class Unjudged(Base, table=True):
     __tablename__ = "unjudged"
     item_id: UUID = Field(primary_key=True)
     project_code: str
+    partition: int
     queued_at: datetime = instant("clock_timestamp")
 
 

@@ -106,6 +106,7 @@ CREATE INDEX signals_age ON signals (raised_at);
 CREATE TABLE unjudged (
     item_id uuid PRIMARY KEY,
     project_code text NOT NULL,
+    partition int NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
