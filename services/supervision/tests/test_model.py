@@ -1,6 +1,7 @@
 """The read model on a real database: whatever the order in which topics are read, the same rows stand; lists, audits
 and signs follow from them."""
 
+import json
 import random
 from datetime import UTC, date, datetime
 from typing import Any
@@ -339,6 +340,8 @@ async def test_a_leads_board_shows_its_stages_items_and_its_tasks_what_waits_for
         shown = {item["item_code"]: item for row in board["departments"] for item in row["items"]}
         assert shown["S1-05"]["light"] == "RED" and shown["S1-10"]["marks"] == ["RESULT_STILL_MISSING"]
         assert "S1-03" not in shown, "a returned item lies with the builder"
+        (overview,) = [row for row in (await one.get("/overview")).json() if row["department"] == "GHJ"]
+        assert overview["red"] == 1
         tasks = (await one.get("/stages/1/tasks", **LEAD)).json()
         assert [item["item_code"] for item in tasks["expired"]] == ["S1-05"]
         assert [one["item"]["item_code"] for one in tasks["not_declared_again"]] == ["S1-03"]
@@ -371,8 +374,16 @@ async def test_the_lead_decides_once_on_what_expired_and_the_decision_is_said(
         await one.read()
         (said,) = one.broker.records[topics.SUPERVISION.name]
         assert dict(said.headers)["ce_type"] == b"ExpiryDecided"
-        tasks = (await one.get("/stages/1/tasks", **LEAD)).json()
-        assert tasks["expired"] == []
+        assert (await one.get("/stages/1/tasks", **LEAD)).json()["expired"] == []
+        decided = UUID(json.loads(said.value)["event_id"])
+        item = begin("S1-05").item
+        stage = {"project_code": item.project_code, "application_id": item.application_id}
+        one.append(topics.STAGES, made(SpecialHandlingRefused, "no", **stage, handling_id=decided))
+        await one.read()
+        assert len((await one.get("/stages/1/tasks", **LEAD)).json()["expired"]) == 1, (
+            "a refused decision decides nothing"
+        )
+        assert (await one.post(path, body, "lead", department="GHJ")).status_code == 202
 
 
 # Special handling -----------------------------------------------------------------------------------------------

@@ -64,8 +64,8 @@ def test_an_item_without_files_has_nothing_to_look_at(city: City, begin: Any) ->
     rule = city.catalogue.items[ItemCode("S1-05")]
     bare = replace(city.catalogue, items={**city.catalogue.items, rule.code: replace(rule, materials=())})
     lived = accepted(begin).conclude(50)
-    judge = Judge(replace(OFF, unviewed=True), lambda versions: bare)
-    assert signals.judged(lived.events, {lived.item.item_id}, judge) == []
+    for under in (lambda versions: bare, lambda versions: city.version("2017")):
+        assert signals.judged(lived.events, {lived.item.item_id}, Judge(replace(OFF, unviewed=True), under)) == []
 
 
 def test_a_decision_entered_by_special_handling_raises_no_sign(city: City, begin: Any) -> None:
