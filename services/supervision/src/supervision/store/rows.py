@@ -141,6 +141,11 @@ async def item(connection: Connection, item_id: UUID) -> ItemRow | None:
     return None if row is None else ItemRow(*row)
 
 
+async def hold(connection: Connection, item_id: UUID) -> None:
+    """Hold an item until the unit of work ends: whoever decides on it does so after another who does."""
+    await connection.execute("SELECT FROM items WHERE item_id = $1 FOR UPDATE", item_id)
+
+
 async def newest_attempt(connection: Connection, application_id: UUID, item_code: str) -> ItemRow | None:
     """Return the newest attempt of an item of a stage application, or None."""
     row = await connection.fetchrow(
