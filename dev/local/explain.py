@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("code", help="project code, 2018-210281-47-03-000123")
     parser.add_argument("--at", help="as it stood at this instant, with its zone: 2026-03-05T17:00:00+08:00")
     parser.add_argument("--about", help="only this item_id or application_id")
+    parser.add_argument("--subject", choices=("STAGE", "ITEM", "ACCEPTANCE"), help="only clocks of this kind")
     parser.add_argument("--form", choices=("text", "json", "csv"), default="text")
     what_if = parser.add_argument_group("what if")
     what_if.add_argument("--limit-days", type=int, help="another limit, in working days")
@@ -37,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _query(options: argparse.Namespace) -> dict[str, str | list[str]]:
-    names = ("at", "about", "form", *(name.replace("-", "_") for name in SUPPOSED))
+    names = ("at", "about", "subject", "form", *(name.replace("-", "_") for name in SUPPOSED))
     query = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return {**query, "count_start_day": "true"} if options.count_start_day else query
 

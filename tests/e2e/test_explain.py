@@ -32,7 +32,12 @@ def clocks(suite: Suite) -> Clocks:
     officer = people.header("officer", jurisdiction=item["jurisdiction"], department=item["department"])
     url = f"{suite.url('department-worker')}/items/{item['item_id']}/steps"
     suite.http.post(url, json={"step": ItemStep.ACCEPT.value}, headers=officer).raise_for_status()
-    return eventually(lambda: people.supervise(f"/projects/{CODE}/clocks"), lambda found: len(found) == 2)
+    return eventually(lambda: running(people), lambda found: len(found) == 2)
+
+
+def running(people: People) -> Clocks:
+    """The clocks of the stage and of its accepted item."""
+    return [one for one in people.supervise(f"/projects/{CODE}/clocks") if one["subject"] != "ACCEPTANCE"]
 
 
 def ask(suite: Suite, query: str, jurisdiction: str = "210200") -> Any:
@@ -58,7 +63,8 @@ def test_the_dates_are_those_that_the_timer_said(suite: Suite, clocks: Clocks) -
 
 def _started(people: People) -> dict[str, str]:
     timeline = people.supervise(f"/projects/{CODE}/timeline")
-    return {one["event"]["subject"]: one["event"]["due_at"] for one in timeline if one["type"] == "ClockStarted"}
+    started = [one["event"] for one in timeline if one["type"] == "ClockStarted"]
+    return {event["subject"]: event["due_at"] for event in started if event["subject"] != "ACCEPTANCE"}
 
 
 def test_before_its_start_there_was_no_clock(suite: Suite, clocks: Clocks) -> None:
@@ -69,19 +75,29 @@ def test_before_its_start_there_was_no_clock(suite: Suite, clocks: Clocks) -> No
 
 def test_what_if_moves_the_answer_and_nothing_else(suite: Suite, clocks: Clocks) -> None:
     item = next(clock for clock in clocks if clock["subject"] == "ITEM")
-    longer = ask(suite, f"about={item['about']}&limit_days={item['limit_days'] + 3}").json()
+    of_item = f"subject=ITEM&about={item['about']}"
+    longer = ask(suite, f"{of_item}&limit_days={item['limit_days'] + 3}").json()
     assert [one["about"] for one in longer] == [item["about"]]
     assert longer[0]["due_at"] > item["due_at"]
     due_day = item["days"][-1]["date"]
-    shut = ask(suite, f"about={item['about']}&day_off={due_day}").json()[0]
+    shut = ask(suite, f"{of_item}&day_off={due_day}").json()[0]
     assert shut["due_at"] > item["due_at"] and shut["calendar_version"] != item["calendar_version"]
-    assert ask(suite, f"about={item['about']}&due_day_ends=office_close").json()[0]["due"] == f"{due_day} 17:00"
-    again = ask(suite, f"about={item['about']}").json()[0]
+    assert ask(suite, f"{of_item}&due_day_ends=office_close").json()[0]["due"] == f"{due_day} 17:00"
+    again = ask(suite, of_item).json()[0]
     assert again["due_at"] == item["due_at"]
 
 
+def test_the_time_for_acceptance_has_a_clock_of_its_own(suite: Suite, clocks: Clocks) -> None:
+    """行政许可法第三十二条: it runs where an item waits, and ended where one was accepted."""
+    waiting = ask(suite, "subject=ACCEPTANCE").json()
+    assert {clock["limit_days"] for clock in waiting} == {5}
+    accepted = next(clock["about"] for clock in clocks if clock["subject"] == "ITEM")
+    assert {clock["about"] for clock in waiting if clock["state"] != "RUNNING"} == {accepted}
+
+
 def test_the_ledger_comes_as_csv_and_as_text_too(suite: Suite, clocks: Clocks) -> None:
-    rows = list(csv.DictReader(io.StringIO(ask(suite, "form=csv").text)))
+    told = csv.DictReader(io.StringIO(ask(suite, "form=csv").text))
+    rows = [row for row in told if row["subject"] != "ACCEPTANCE"]
     assert len(rows) == sum(len(clock["days"]) for clock in clocks)
     text = ask(suite, "form=text").text
     assert "到期" in text and "依据" in text and "起算日不计" in text
@@ -108,7 +124,9 @@ def test_the_command_prints_what_the_service_answers(suite: Suite, clocks: Clock
     assert told.returncode == 0 and "起算日不计" in told.stdout
     item = next(clock for clock in clocks if clock["subject"] == "ITEM")
     due_day = item["days"][-1]["date"]
-    supposed = explain(CODE, "--about", item["about"], "--due-day-ends", "office_close", "--day-off", "2026-01-01")
+    supposed = explain(
+        CODE, "--about", item["about"], "--subject", "ITEM", "--due-day-ends", "office_close", "--day-off", "2026-01-01"
+    )
     assert f"{due_day} 17:00" in supposed.stdout
     unknown = explain("2018-210281-47-03-000889")
     assert (unknown.returncode, unknown.stdout) == (1, "") and "没有找到" in unknown.stderr

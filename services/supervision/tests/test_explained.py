@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chassis.catalogue import City
-from contracts.dispatcher import StageDispatched
+from contracts.dispatcher import ItemClosed, StageDispatched
 from contracts.terms import ClockSubject, ItemStep
+from local.samples import sample
 from procedure.calendar import Calendar, Overlay
 from procedure.explain import with_overlays
 from supervision import explained
@@ -75,3 +76,26 @@ def test_before_it_was_accepted_an_item_has_no_clock(city: City, begin: Any) -> 
     lived = begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 30)
     asked = ask(lived.events, always(city.calendar), datetime(2026, 3, 2, 2, tzinfo=UTC))
     assert ClockSubject.ITEM not in asked
+
+
+def test_the_time_for_acceptance_is_explained_too_and_begins_anew_after_a_correction(city: City, begin: Any) -> None:
+    waiting = begin("S1-05").do(ItemStep.RECEIVE)
+    told = ask(waiting.events, always(city.calendar))[ClockSubject.ACCEPTANCE].told
+    assert (told.limit_days, told.due and told.due.on) == (5, date(2026, 3, 9))
+    corrected = waiting.do(ItemStep.START_CORRECTION, 26)
+    stopped = ask(corrected.events, always(city.calendar), NOW + timedelta(days=3))[ClockSubject.ACCEPTANCE].told
+    assert stopped.due is None and stopped.ended_at == corrected.events[-1].at
+    again = corrected.do(ItemStep.SUPPLEMENT, 48)
+    anew = ask(again.events, always(city.calendar), NOW + timedelta(days=3))[ClockSubject.ACCEPTANCE].told
+    assert (anew.started_at, anew.due and anew.due.on) == (again.events[-1].at, date(2026, 3, 11))
+    longer = ask(again.events, always(city.calendar), NOW + timedelta(days=3), limit_days=9)
+    assert longer[ClockSubject.ACCEPTANCE].told.limit_days == 5, "what is supposed of a limit is about the item's own"
+
+
+def test_a_closed_item_has_no_clock_that_runs(city: City, begin: Any) -> None:
+    lived = begin("S1-05").do(ItemStep.RECEIVE).do(ItemStep.ACCEPT, 1)
+    names = ("item_id", "project_code", "application_id", "stage", "item_code", "attempt", "department", "jurisdiction")
+    about = {name: getattr(lived.item, name) for name in names}
+    closed = sample(ItemClosed).model_copy(update={**about, "at": datetime(2026, 3, 2, 5, tzinfo=UTC)})
+    told = ask([*lived.events, closed], always(city.calendar))[ClockSubject.ITEM].told
+    assert (told.due, told.ended_at) == (None, datetime(2026, 3, 2, 5, tzinfo=UTC))

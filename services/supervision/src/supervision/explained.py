@@ -16,14 +16,13 @@ from procedure import clock
 from procedure import history as histories
 from procedure.calendar import Calendar
 from procedure.explain import Explanation, explain, with_limit
-from procedure.history import History
+from procedure.history import History, ItemEvent
 from procedure.policies import DEFAULT, Policies, policies_of
 
 InForce = Callable[[datetime], Calendar]
 """The calendar in force at an instant: a clock that ended is not counted by what was ordered later (R2, R15)."""
 Supposed = Callable[[Policies], Policies]
 """What a question supposes on top of the policies that a case was admitted under."""
-OfItem = Callable[[Sequence[ItemStepped], datetime, Policies], History | None]
 
 
 class Explained(NamedTuple):
@@ -38,12 +37,8 @@ class Explained(NamedTuple):
     used_by_policy: Mapping[str, int]
 
 
-def _item(steps: Sequence[ItemStepped], at: datetime, policies: Policies) -> History | None:
-    return histories.of_item(steps, at)
-
-
-CLOCKS_OF_AN_ITEM: Final[Mapping[ClockSubject, OfItem]] = {ClockSubject.ITEM: _item}
-"""Every clock that an item's own steps tell of."""
+CLOCKS_OF_AN_ITEM: Final = {ClockSubject.ACCEPTANCE: histories.of_acceptance, ClockSubject.ITEM: histories.of_item}
+"""Every clock that an item's own events tell of: the time for acceptance (行政许可法 Art. 32), and its limit."""
 
 
 class Question(NamedTuple):
@@ -80,9 +75,10 @@ def pinned(events: Sequence[AboutStage]) -> Policies:
 def _stage_explained(
     application_id: UUID, events: Sequence[AboutStage], question: Question, policies: Policies
 ) -> list[Explained]:
-    history = _limited(histories.of_stage(events, question.at, policies), question)
+    history = histories.of_stage(events, question.at, policies)
     if history is None or not history.started:
         return []
+    history = _limited(history, question)
     calendar = _calendar(history, question)
     used: dict[str, int] = {}
     for reading in ("ANY", "ALL_OPEN"):
@@ -95,16 +91,17 @@ def _stage_explained(
 
 
 def _items_explained(events: Sequence[AboutStage], question: Question, policies: Policies) -> list[Explained]:
-    by_item: defaultdict[UUID, list[ItemStepped]] = defaultdict(list)
+    by_item: defaultdict[UUID, list[ItemEvent]] = defaultdict(list)
     for event in events:
-        if isinstance(event, ItemStepped):
+        if isinstance(event, ItemEvent):
             by_item[event.item_id].append(event)
     found: list[Explained] = []
-    for item_id, steps in by_item.items():
+    for item_id, of_item in by_item.items():
         for subject, history_of in CLOCKS_OF_AN_ITEM.items():
-            history = _limited(history_of(steps, question.at, policies), question)
+            history = history_of(of_item, question.at)
             if history is not None:
-                about = steps[0]
+                history = _limited(history, question) if subject is ClockSubject.ITEM else history
+                about = of_item[0]
                 told = explain(history, question.at, _calendar(history, question), policies)
                 found.append(Explained(subject, item_id, about.stage, about.item_code, about.attempt, told, {}))
     return sorted(found, key=lambda one: (one.item_code, one.attempt, one.told.started_at))
@@ -115,5 +112,5 @@ def _calendar(history: History, question: Question) -> Calendar:
     return question.in_force(question.at if ended is None else min(question.at, ended))
 
 
-def _limited(history: History | None, question: Question) -> History | None:
-    return history if history is None or question.limit_days is None else with_limit(history, question.limit_days)
+def _limited(history: History, question: Question) -> History:
+    return history if question.limit_days is None else with_limit(history, question.limit_days)

@@ -46,7 +46,7 @@ class Batch:
     told: defaultdict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
     marks: list[Mark] = field(default_factory=list[Mark])
     consequences: list[Consequence] = field(default_factory=list[Consequence])
-    concluded: list[tuple[UUID, str]] = field(default_factory=list[tuple[UUID, str]])
+    concluded: list[tuple[UUID, str, int]] = field(default_factory=list[tuple[UUID, str, int]])
     nights: list[Night] = field(default_factory=list[Night])
 
     def put_stage(self, row: StageRow) -> None:
@@ -87,6 +87,9 @@ class Handlers:
         batch = Batch(stages, await rows.load(work, _item_ids(heard)))
         for received in ready:
             batch.stories[_project(received.event)].append(_told(received))
+            if type(received.event) is ItemConcluded and self._thresholds.judge_conclusions:
+                step = received.event
+                batch.concluded.append((step.item_id, step.project_code, received.raw.partition))
         for event in heard["declared"]:
             self._declare(batch, event)
         for event in heard["stages"]:
@@ -146,8 +149,6 @@ class Handlers:
                 batch.told[step.project_code].extend(told)
         batch.put(after)
         batch.consequences.extend(handlings.consequences_of_step(step, after))
-        if self._thresholds.judge_conclusions and isinstance(step, ItemConcluded):
-            batch.concluded.append((step.item_id, step.project_code))
         if calendar is not None and (night := signals.night_of(step, calendar)) is not None:
             batch.nights.append(night)
 

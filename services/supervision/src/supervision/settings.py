@@ -26,6 +26,7 @@ class Settings(settings.Settings):
         ),
     ] = 10
     system_certificates: Annotated[
-        str, Field(description="Prefixes, comma-separated, of the certificates of departments' own systems")
+        str,
+        Field(description="Prefixes, comma-separated, of certificates that look at materials in a system of their own"),
     ] = ""
     exchange: Annotated[bool, Field(description="Keep the rows of the national data exchange standard")] = True

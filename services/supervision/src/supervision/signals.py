@@ -7,7 +7,7 @@ handling says openly that it was made elsewhere, so it raises none.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts import department_worker as items
@@ -52,7 +52,7 @@ class Thresholds:
     document_date: bool = True
     unviewed: bool = True
     burst_steps: int = 10
-    systems: tuple[str, ...] = ("CA-",)
+    systems: tuple[str, ...] = ()
 
     @property
     def judge_conclusions(self) -> bool:
@@ -106,16 +106,22 @@ def _signs(
 
 
 def _unviewed(concluded: ItemConcluded, viewed_at: datetime | None, judge: Judge) -> bool:
-    """Whether somebody decided on the platform, about an item with materials, before anybody had opened one of them."""
-    if judge.thresholds.is_system(concluded.actor.certificate):
+    """Whether somebody decided on the platform, about an item with materials, before anybody had opened one of them.
+
+    What a department's own system decided says nothing: its officers look at materials where nobody can see it.
+    """
+    if judge.thresholds.is_system(concluded.actor.certificate) or (viewed_at is not None and viewed_at <= concluded.at):
         return False
-    catalogue = judge.under(concluded.policies)
-    has_materials = any(catalogue.materials[code].source == "file" for code in _rule(catalogue, concluded).materials)
-    return has_materials and (viewed_at is None or viewed_at > concluded.at)
+    return _has_files(concluded, judge)
 
 
-def _rule(catalogue: Catalogue, step: ItemStepped) -> Any:
-    return catalogue.items[step.item_code]
+def _has_files(step: ItemStepped, judge: Judge) -> bool:
+    """Whether the catalogue that the item runs under asks files for it; one that is not at hand says nothing."""
+    try:
+        catalogue = judge.under(step.policies)
+        return any(catalogue.materials[code].source == "file" for code in catalogue.items[step.item_code].materials)
+    except LookupError:
+        return False
 
 
 def _signal(kind: SignalKind, step: ItemStepped, evidence: tuple[UUID, ...], detail: str) -> SignalRaised:

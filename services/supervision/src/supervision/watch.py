@@ -5,6 +5,7 @@ decision, and the signs that were raised before (a read model built anew raises 
 """
 
 import asyncio
+import time
 from typing import Final
 
 import structlog
@@ -22,6 +23,7 @@ from supervision.store.signals import Waiting
 
 PATIENCE_SECONDS: Final = 2.0
 """How long an item waits at least, so that what was said about it elsewhere can be on its topic."""
+LOOK_SECONDS: Final = 0.5
 MOST: Final = 500
 SPEAKS_FOR: Final = (topics.APPLICATIONS, topics.ITEMS, topics.SUPERVISION)
 
@@ -47,7 +49,7 @@ class Watch:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            await asyncio.sleep(PATIENCE_SECONDS)
+            await asyncio.sleep(PATIENCE_SECONDS + LOOK_SECONDS)
             try:
                 await self._judge_all()
             except (*TRANSIENT, NotNow) as trouble:
@@ -55,23 +57,26 @@ class Watch:
                 self._woken.set()
 
     async def _judge_all(self) -> None:
-        """Judge what has waited long enough; look again later for what has not."""
+        """Judge what has waited long enough; look again later for what has not, or could not be judged yet."""
         while await self.judge():
             pass
         async with self._database.reading() as connection:
-            if await kept.are_waiting(connection):
+            if await kept.are_waiting(connection, self._own()):
                 self._woken.set()
 
+    def _own(self) -> set[int]:
+        """The partitions that this process reads: all that is said of a project stands in one of each topic."""
+        return self._bus.partitions_of(topics.ITEMS.name)
+
     async def judge(self, patience: float = PATIENCE_SECONDS) -> int:
-        """Judge one batch; returns how many items. Raises NotNow while a topic is not read to its end."""
+        """Judge one batch, of the partitions in which all that had been appended when its items began to wait is
+        applied; returns how many items. Raises NotNow when Kafka does not answer."""
+        own, names = self._own(), [topic.name for topic in SPEAKS_FOR]
         async with self._database.work() as work:
-            waiting = await kept.take(work, patience, MOST)
-            nights = await kept.take_nights(work)
-            if not waiting and not nights:
-                return 0
-            names = {topic.name for topic in SPEAKS_FOR}
-            if await self._bus.has_read_to_end(names, work) != names:
-                raise NotNow("what could speak for an item is not yet read to its end")
+            until = int((time.time() - patience) * 1000)
+            read = await self._bus.have_read_past(names, until, own, work)
+            waiting = await kept.take(work, patience, read, MOST)
+            nights = await kept.take_nights(work) if read == own else {}
             raised = await self._of_conclusions(waiting, work)
             for of_a_day in nights.values():
                 sign = signals.burst(of_a_day, self._judge.thresholds.burst_steps)

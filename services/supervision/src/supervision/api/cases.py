@@ -1,8 +1,7 @@
-"""催办、督查、协调 (Art. 22): pressed and inspected by supervision or the stage's lead, answered by the department,
-settled by the lead; each act once, in its legal order."""
+"""催办、督查、协调 (Art. 22): begun by supervision, the stage's lead or a department, listed for those concerned."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from chassis.database import Connection, Work
 from contracts import supervision as said
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
-from contracts.envelope import Event, Instant, Line, Text
+from contracts.envelope import Instant, Text
 from contracts.terms import Role, Stage, UrgeLevel
 from procedure import authority
 from procedure.authority import Caller, NotFound, NotYourJurisdiction
 from supervision import cases
-from supervision.api.desk import Concerned, Desk, IdempotencyKey, Lead, Made, Most, Officer, Presser, about_item
+from supervision.api.desk import Concerned, Desk, IdempotencyKey, Made, Most, Officer, Presser, about_item
 from supervision.cases import Case, CaseKind, CaseState, Done
 from supervision.domain import leads, places_of
 from supervision.store import cases as kept
@@ -51,17 +50,6 @@ class Matter(Given):
     matter: Text
     item_code: ItemCode | None = None
     resolve_by: Instant | None = None
-
-
-class Assignment(Given):
-    assigned_to: Line
-    resolve_by: Instant
-
-
-class Words(Given):
-    """What somebody answers, put right, concludes or settles."""
-
-    text: Text
 
 
 class Answered(BaseModel):
@@ -105,8 +93,6 @@ def router(desk: Desk) -> APIRouter:
     for kind in CaseKind:
         _list(routes, desk, kind)
     _opening(routes, desk)
-    _by_department(routes, desk)
-    _by_lead(routes, desk)
     return routes
 
 
@@ -155,8 +141,8 @@ def _opening(routes: APIRouter, desk: Desk) -> None:
         async def act(work: Work, event_id: UUID) -> Made:
             item = await desk.item(work.connection, item_id)
             await desk.own_item(work.connection, caller, item)
-            _hold_to_words(body.finding)
-            _hold_to_future(body.rectify_by, desk.wallclock.now())
+            hold_to_words(body.finding)
+            hold_to_future(body.rectify_by, desk.wallclock.now())
             event = said.InspectionOpened(
                 **about_item(item, event_id, desk.wallclock.now()),
                 inspection_id=event_id,
@@ -195,8 +181,8 @@ async def _requested(
             raise NotFound
         authority.own_item(caller, item.jurisdiction, item.department)
     now = desk.wallclock.now()
-    _hold_to_words(body.matter)
-    _hold_to_future(body.resolve_by, now)
+    hold_to_words(body.matter)
+    hold_to_future(body.resolve_by, now)
     return said.CoordinationRequested(
         event_id=event_id,
         causation_id=event_id,
@@ -214,98 +200,14 @@ async def _requested(
     )
 
 
-def _by_department(routes: APIRouter, desk: Desk) -> None:
-    @routes.post("/urges/{case_id}/receipt", summary="签收催办", status_code=202)
-    async def receive(request: Request, caller: Officer, case_id: UUID, idempotency_key: IdempotencyKey) -> Response:
-        asked = ("receive urge", case_id)
-        return await _follow(request, desk, caller, idempotency_key, asked, said.UrgeReceived, "urge_id", {})
-
-    @routes.post("/urges/{case_id}/answer", summary="答复催办", status_code=202)
-    async def answer(
-        request: Request, caller: Officer, case_id: UUID, body: Words, idempotency_key: IdempotencyKey
-    ) -> Response:
-        asked, words = ("answer urge", case_id, body.model_dump_json()), {"answer": body.text}
-        return await _follow(request, desk, caller, idempotency_key, asked, said.UrgeAnswered, "urge_id", words)
-
-    @routes.post("/inspections/{case_id}/rectification", summary="报告整改", status_code=202)
-    async def rectify(
-        request: Request, caller: Officer, case_id: UUID, body: Words, idempotency_key: IdempotencyKey
-    ) -> Response:
-        asked, words = ("rectify", case_id, body.model_dump_json()), {"measures": body.text}
-        kind = said.InspectionRectified
-        return await _follow(request, desk, caller, idempotency_key, asked, kind, "inspection_id", words)
-
-
-def _by_lead(routes: APIRouter, desk: Desk) -> None:
-    @routes.post("/inspections/{case_id}/closure", summary="结束督查", status_code=202)
-    async def close(
-        request: Request, caller: Presser, case_id: UUID, body: Words, idempotency_key: IdempotencyKey
-    ) -> Response:
-        asked, words = ("close inspection", case_id, body.model_dump_json()), {"conclusion": body.text}
-        kind = said.InspectionClosed
-        return await _follow(request, desk, caller, idempotency_key, asked, kind, "inspection_id", words)
-
-    @routes.post("/coordination-requests/{case_id}/assignment", summary="指定协调办理人和期限", status_code=202)
-    async def assign(
-        request: Request, caller: Lead, case_id: UUID, body: Assignment, idempotency_key: IdempotencyKey
-    ) -> Response:
-        _hold_to_future(body.resolve_by, desk.wallclock.now())
-        asked = ("assign", case_id, body.model_dump_json())
-        facts = {"assigned_to": body.assigned_to, "resolve_by": body.resolve_by}
-        kind = said.CoordinationAssigned
-        return await _follow(request, desk, caller, idempotency_key, asked, kind, "request_id", facts)
-
-    @routes.post("/coordination-requests/{case_id}/resolution", summary="办结协调申请", status_code=202)
-    async def resolve(
-        request: Request, caller: Lead, case_id: UUID, body: Words, idempotency_key: IdempotencyKey
-    ) -> Response:
-        asked = ("resolve", case_id, body.model_dump_json())
-        facts = {"resolution": body.text, "decided_by": caller.name}
-        kind = said.CoordinationResolved
-        return await _follow(request, desk, caller, idempotency_key, asked, kind, "request_id", facts)
-
-
-async def _follow(
-    request: Request,
-    desk: Desk,
-    caller: Caller,
-    key: str,
-    asked: tuple[object, ...],
-    kind: type[Event],
-    names_case: str,
-    facts: dict[str, Any],
-) -> Response:
-    """Do one act of a case that is the caller's own, when its turn has come (`cases.TRANSITIONS`)."""
-    case_id = asked[1]
-    assert isinstance(case_id, UUID)
-
-    async def act(work: Work, event_id: UUID) -> Made:
-        case = (await kept.of(work.connection, [case_id])).get(case_id)
-        if case is None or kind not in cases.ACTS[case.kind]:
-            raise NotFound
-        await _own(desk, work.connection, caller, case)
-        _hold_to_words(*(value for value in facts.values() if isinstance(value, str)))
-        cases.hold_to_order(case, kind)
-        about = {"event_id": event_id, "causation_id": case_id, "occurred_at": desk.wallclock.now()}
-        named = {"project_code": ProjectCode(case.project_code), names_case: case_id, "actor": caller.actor}
-        return kind(**about, **named, **facts), {names_case: str(case_id)}
-
-    return await desk.write(request, caller, key, asked, act)
-
-
-async def _own(desk: Desk, connection: Connection, caller: Caller, case: Case) -> None:
-    if caller.role is Role.OFFICER:
-        authority.own_item(caller, case.jurisdiction, case.department)
-    else:
-        await desk.own_stage(connection, caller, case.stage, case.application_id, case.jurisdiction)
-
-
-def _hold_to_words(*texts: str) -> None:
+def hold_to_words(*texts: str) -> None:
+    """Hold what somebody says to being said. Raises WordsMissing."""
     if not all(text.strip() for text in texts):
         raise cases.WordsMissing
 
 
-def _hold_to_future(at: datetime | None, now: datetime) -> None:
+def hold_to_future(at: datetime | None, now: datetime) -> None:
+    """Hold a deadline to lie ahead. Raises DeadlineInThePast."""
     if at is not None and at <= now:
         raise cases.DeadlineInThePast
 

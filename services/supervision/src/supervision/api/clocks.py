@@ -96,6 +96,7 @@ class WhatIf(BaseModel):
 
     at: Instant | None = Field(None, description="时点；缺省为现在")
     about: UUID | None = Field(None, description="只看一个事项（item_id）或阶段（application_id）")
+    subject: ClockSubject | None = Field(None, description="只看一种计时：阶段、事项、受理")
     form: Literal["json", "csv", "text"] = Field("json", description="格式")
     limit_days: int | None = Field(None, ge=1, le=366, description="假设的时限（工作日）")
     count_start_day: bool | None = Field(None, description="P6：假设起算日计入")
@@ -143,7 +144,7 @@ def router(desk: Desk) -> APIRouter:
             found = explained.explained(told, question)
         except YearNotCovered as trouble:
             raise CalendarDoesNotReach(year=trouble.year) from trouble
-        wanted = [one for one in found if ask.about in (None, one.about)]
+        wanted = [one for one in found if ask.about in (None, one.about) and ask.subject in (None, one.subject)]
         if ask.form == "json":
             return [_clock_told(one) for one in wanted]
         return PlainTextResponse(_as_csv(wanted) if ask.form == "csv" else _as_text(wanted))

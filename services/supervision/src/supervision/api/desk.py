@@ -5,8 +5,9 @@ the disk, so that what was answered can be read.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,10 +51,10 @@ class Desk:
     database: Database
     wallclock: WallClock
     city: City
-    names: Names = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", Names(self.city.catalogues.values()))
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.city.catalogues.values())
 
     async def write(self, request: Request, caller: Caller, key: str, asked: tuple[object, ...], act: Act) -> Response:
         """Do an act once: say its event, take it in, and answer 202; the same key again gets the same answer."""

@@ -147,6 +147,7 @@ async def _decided(
     await desk.own_item(work.connection, caller, item)
     if not body.reason.strip():
         raise WordsMissing
+    await rows.hold(work.connection, item_id)
     newest = await rows.newest_attempt(work.connection, item.application_id, item.item_code)
     superseded = newest is not None and newest.attempt > item.attempt
     handlings.hold_to_expiry(item, decided=superseded or await kept.is_decided(work.connection, item_id))

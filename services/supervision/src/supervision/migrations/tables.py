@@ -1,7 +1,6 @@
 """Supervision's tables as they stand after the newest revision."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, Index, text
@@ -9,11 +8,6 @@ from sqlmodel import Field, Index, text
 from chassis.alembic.described import big, instant, numbered, tables_of_a_service
 
 Base = tables_of_a_service(http_writes=True, shows_clocks=True, counts_days=True)
-
-
-def filled(default: str) -> Any:
-    """Return a column that PostgreSQL fills with `default` where a row does not say."""
-    return Field(sa_column_kwargs={"server_default": text(default)})
 
 
 class Chapter(Base, table=True):
@@ -42,9 +36,9 @@ class Stage(Base, table=True):
     version: int
     state: str | None
     result: str | None
-    process_type: int = filled("0")
-    submission: str = filled("'ONLINE'")
-    catalogue_version: str = filled("'2018.1'")
+    process_type: int
+    submission: str
+    catalogue_version: str
 
 
 class Item(Base, table=True):
@@ -64,11 +58,11 @@ class Item(Base, table=True):
     limit_days: int
     received_at: datetime | None = instant()
     accepted_at: datetime | None = instant()
-    corrections: int = filled("0")
-    resting: str = filled("''")
+    corrections: int
+    resting: str
     closed: str | None
-    reported: int = filled("0")
-    last_reported: int = filled("0")
+    reported: int
+    last_reported: int
 
 
 class Mark(Base, table=True):
@@ -125,7 +119,9 @@ class Consequence(Base, table=True):
 
 class ExpiryDecision(Base, table=True):
     __tablename__ = "expiry_decisions"
-    item_id: UUID = Field(primary_key=True)
+    __table_args__ = (Index("expiry_decisions_item", "item_id"),)
+    event_id: UUID = Field(primary_key=True)
+    item_id: UUID
     event: str
 
 
@@ -144,6 +140,7 @@ class Unjudged(Base, table=True):
     __tablename__ = "unjudged"
     item_id: UUID = Field(primary_key=True)
     project_code: str
+    partition: int
     queued_at: datetime = instant("clock_timestamp")
 
 
@@ -166,7 +163,7 @@ class Night(Base, table=True):
     department: str
     jurisdiction: str
     day: date
-    judged: bool = filled("false")
+    judged: bool = Field(sa_column_kwargs={"server_default": text("false")})
 
 
 class Rule(Base, table=True):

@@ -1,9 +1,11 @@
 """Special handlings with what came of them, and leads' decisions on expired items, as rows."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from chassis.database import Connection, Work
+from contracts.dispatcher import SpecialHandlingRefused
 from contracts.supervision import ExpiryDecided, SpecialHandlingGranted
 from supervision.handlings import Consequence
 from supervision.store import columns
@@ -14,8 +16,8 @@ _GRANT = """
     ON CONFLICT (handling_id) DO NOTHING
 """
 _DECIDE = """
-    INSERT INTO expiry_decisions (item_id, event) SELECT * FROM unnest($1::uuid[], $2::text[])
-    ON CONFLICT (item_id) DO NOTHING
+    INSERT INTO expiry_decisions (event_id, item_id, event) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
+    ON CONFLICT (event_id) DO NOTHING
 """
 _FOLLOW = f"""
     INSERT INTO consequences ({", ".join(Consequence._fields)})
@@ -35,9 +37,9 @@ async def grant(work: Work, events: Collection[SpecialHandlingGranted]) -> None:
 
 
 async def decide(work: Work, events: Collection[ExpiryDecided]) -> None:
-    """Keep leads' decisions, the first on each item."""
+    """Keep leads' decisions; a repeat changes nothing."""
     if events:
-        await work.execute(_DECIDE, *columns((one.item_id, one.model_dump_json()) for one in events))
+        await work.execute(_DECIDE, *columns((one.event_id, one.item_id, one.model_dump_json()) for one in events))
 
 
 async def follow(work: Work, told: Collection[Consequence]) -> None:
@@ -46,9 +48,16 @@ async def follow(work: Work, told: Collection[Consequence]) -> None:
         await work.execute(_FOLLOW, *columns(told))
 
 
+DECIDED: Final = f"""
+    EXISTS (SELECT FROM expiry_decisions d WHERE d.item_id = {{item}} AND NOT EXISTS (
+        SELECT FROM consequences c WHERE c.cause = d.event_id AND c.what = '{SpecialHandlingRefused.__name__}'))
+"""
+"""The lead has decided on an item, and its decision was not refused."""
+
+
 async def is_decided(connection: Connection, item_id: UUID) -> bool:
     """Whether the lead has decided on an expired item."""
-    return bool(await connection.fetchval("SELECT true FROM expiry_decisions WHERE item_id = $1", item_id))
+    return bool(await connection.fetchval(f"SELECT {DECIDED.format(item='$1')}", item_id))
 
 
 async def listed(

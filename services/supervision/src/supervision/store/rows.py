@@ -12,6 +12,7 @@ from contracts.intake import ProjectRegistered
 from contracts.terms import ItemState, Outcome
 from supervision.domain import OPEN, ItemRow, Mark, StageRow
 from supervision.store import columns
+from supervision.store.handlings import DECIDED
 
 _ITEM = ", ".join(ItemRow._fields)
 _TYPES: Final = "uuid text uuid int text int text text text text int int timestamptz timestamptz int text text int int"
@@ -58,7 +59,7 @@ _KEEP_MARKS = f"""
 """
 _EXPIRED = f"""
     i.state = '{ItemState.AUTO_RECALLED}' AND i.outcome = '{Outcome.EXPIRED_NO_OPINION}' AND i.closed IS NULL
-    AND NOT EXISTS (SELECT FROM expiry_decisions d WHERE d.item_id = i.item_id)
+    AND NOT {DECIDED.format(item="i.item_id")}
     AND NOT EXISTS (SELECT FROM items n WHERE n.application_id = i.application_id AND n.item_code = i.item_code
                     AND n.attempt > i.attempt)
 """
@@ -140,6 +141,11 @@ async def item(connection: Connection, item_id: UUID) -> ItemRow | None:
     return None if row is None else ItemRow(*row)
 
 
+async def hold(connection: Connection, item_id: UUID) -> None:
+    """Hold an item until the unit of work ends: whoever decides on it does so after another who does."""
+    await connection.execute("SELECT FROM items WHERE item_id = $1 FOR UPDATE", item_id)
+
+
 async def newest_attempt(connection: Connection, application_id: UUID, item_code: str) -> ItemRow | None:
     """Return the newest attempt of an item of a stage application, or None."""
     row = await connection.fetchrow(
@@ -164,13 +170,14 @@ async def items_of(connection: Connection, item_ids: Collection[UUID]) -> dict[U
 async def overview(connection: Connection, places: Sequence[str] | None) -> list[asyncpg.Record]:
     """Return how many items of each stage and department stand in which state and light, in `places` (None: all)."""
     return await connection.fetch(
-        """SELECT stage, department, count(*) AS items,
-                  count(*) FILTER (WHERE light = 'GREEN') AS green, count(*) FILTER (WHERE light = 'YELLOW') AS yellow,
-                  count(*) FILTER (WHERE light = 'RED') AS red, count(*) FILTER (WHERE light = 'GREY') AS grey,
-                  count(*) FILTER (WHERE state = 'CONCLUDED') AS concluded,
-                  count(*) FILTER (WHERE state = 'AUTO_RECALLED') AS recalled
-           FROM items LEFT JOIN shown_clocks ON about = item_id
-           WHERE $1::text[] IS NULL OR jurisdiction = ANY($1) GROUP BY stage, department ORDER BY 1, 2""",
+        f"""SELECT stage, department, count(*) AS items,
+                   count(*) FILTER (WHERE light = 'GREEN') AS green, count(*) FILTER (WHERE light = 'YELLOW') AS yellow,
+                   count(*) FILTER (WHERE light = 'RED' OR ({_EXPIRED})) AS red,
+                   count(*) FILTER (WHERE light = 'GREY') AS grey,
+                   count(*) FILTER (WHERE state = 'CONCLUDED') AS concluded,
+                   count(*) FILTER (WHERE state = 'AUTO_RECALLED') AS recalled
+            FROM items i LEFT JOIN shown_clocks ON about = i.item_id
+            WHERE $1::text[] IS NULL OR jurisdiction = ANY($1) GROUP BY stage, department ORDER BY 1, 2""",
         places,
     )
 

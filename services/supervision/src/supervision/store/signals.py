@@ -12,13 +12,14 @@ from supervision.signals import Night
 from supervision.store import columns
 
 _QUEUE = """
-    INSERT INTO unjudged (item_id, project_code) SELECT * FROM unnest($1::uuid[], $2::text[])
+    INSERT INTO unjudged (item_id, project_code, partition) SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[])
     ON CONFLICT (item_id) DO NOTHING
 """
 _TAKE = """
     DELETE FROM unjudged WHERE item_id IN (
-        SELECT item_id FROM unjudged WHERE queued_at <= clock_timestamp() - $1 * interval '1 second'
-        ORDER BY queued_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        SELECT item_id FROM unjudged
+        WHERE queued_at <= clock_timestamp() - $1 * interval '1 second' AND partition = ANY($2::int[])
+        ORDER BY queued_at LIMIT $3 FOR UPDATE SKIP LOCKED)
     RETURNING item_id, project_code
 """
 _NIGHT = ", ".join(Night._fields)
@@ -39,8 +40,8 @@ _RAISE = """
 """
 
 
-async def queue(work: Work, concluded: Collection[tuple[UUID, str]]) -> None:
-    """Put concluded items (with their projects) where they wait to be judged."""
+async def queue(work: Work, concluded: Collection[tuple[UUID, str, int]]) -> None:
+    """Put concluded items, with their projects and the partition that tells of them, where they wait to be judged."""
     if concluded:
         await work.execute(_QUEUE, *columns(concluded))
 
@@ -51,20 +52,21 @@ async def watch(work: Work, nights: Collection[Night]) -> None:
         await work.execute(_WATCH, *columns((*one, local_day(one.at)) for one in nights))
 
 
-async def are_waiting(connection: Connection) -> bool:
-    """Whether anything waits to be judged."""
-    query = "SELECT EXISTS (SELECT FROM unjudged) OR EXISTS (SELECT FROM nights WHERE NOT judged)"
-    return bool(await connection.fetchval(query))
+async def are_waiting(connection: Connection, partitions: Collection[int]) -> bool:
+    """Whether anything of `partitions` waits to be judged."""
+    query = """SELECT EXISTS (SELECT FROM unjudged WHERE partition = ANY($1::int[]))
+                   OR EXISTS (SELECT FROM nights WHERE NOT judged)"""
+    return bool(await connection.fetchval(query, list(partitions)))
 
 
 Waiting = dict[str, list[UUID]]
 """Items that wait to be judged, by their projects."""
 
 
-async def take(work: Work, older_than_seconds: float, most: int) -> Waiting:
-    """Take items out that have waited long enough, by their projects."""
+async def take(work: Work, older_than_seconds: float, partitions: Collection[int], most: int) -> Waiting:
+    """Take items of `partitions` out that have waited long enough, by their projects."""
     taken: defaultdict[str, list[UUID]] = defaultdict(list)
-    for row in await work.fetch(_TAKE, older_than_seconds, most):
+    for row in await work.fetch(_TAKE, older_than_seconds, list(partitions), most):
         taken[row["project_code"]].append(row["item_id"])
     return taken
 

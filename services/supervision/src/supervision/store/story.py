@@ -20,7 +20,7 @@ TABLES: Final = {
     "case": ("cases", "case_id"),
     "handling": ("handlings", "handling_id"),
     "consequence": ("consequences", "cause, event_id"),
-    "expiry": ("expiry_decisions", "item_id"),
+    "expiry": ("expiry_decisions", "event_id"),
     "signal": ("signals", "signal_id"),
     "rule": ("rules", "rule_id"),
 }

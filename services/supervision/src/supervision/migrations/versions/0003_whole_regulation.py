@@ -1,4 +1,7 @@
-"""Marks, cases, special handlings, signs, rules and the national exchange; what a stage was declared as."""
+"""Marks, cases, special handlings, signs, rules and the national exchange; what a stage was declared as.
+
+All of it follows from the topics, of the past too: what stands is wiped and read again from the beginning.
+"""
 
 from alembic import op
 
@@ -14,21 +17,22 @@ def upgrade() -> None:
 
 
 TABLES = """
+TRUNCATE chapters, stages, items, shown_clocks, parked, positions;
+
 ALTER TABLE stages
-    ADD COLUMN process_type int NOT NULL DEFAULT 0,
-    ADD COLUMN submission text NOT NULL DEFAULT 'ONLINE',
-    ADD COLUMN catalogue_version text NOT NULL DEFAULT '2018.1';
-UPDATE stages SET jurisdiction = '210200' WHERE jurisdiction IS NULL;
-ALTER TABLE stages ALTER COLUMN jurisdiction SET NOT NULL;
+    ALTER COLUMN jurisdiction SET NOT NULL,
+    ADD COLUMN process_type int NOT NULL,
+    ADD COLUMN submission text NOT NULL,
+    ADD COLUMN catalogue_version text NOT NULL;
 
 ALTER TABLE items
     ADD COLUMN received_at timestamptz,
     ADD COLUMN accepted_at timestamptz,
-    ADD COLUMN corrections int NOT NULL DEFAULT 0,
-    ADD COLUMN resting text NOT NULL DEFAULT '',
+    ADD COLUMN corrections int NOT NULL,
+    ADD COLUMN resting text NOT NULL,
     ADD COLUMN closed text,
-    ADD COLUMN reported int NOT NULL DEFAULT 0,
-    ADD COLUMN last_reported int NOT NULL DEFAULT 0;
+    ADD COLUMN reported int NOT NULL,
+    ADD COLUMN last_reported int NOT NULL;
 CREATE INDEX items_application ON items (application_id);
 
 CREATE TABLE projects (
@@ -89,9 +93,11 @@ CREATE TABLE consequences (
 );
 
 CREATE TABLE expiry_decisions (
-    item_id uuid PRIMARY KEY,
+    event_id uuid PRIMARY KEY,
+    item_id uuid NOT NULL,
     event text NOT NULL
 );
+CREATE INDEX expiry_decisions_item ON expiry_decisions (item_id);
 
 CREATE TABLE signals (
     signal_id uuid PRIMARY KEY,
@@ -106,6 +112,7 @@ CREATE INDEX signals_age ON signals (raised_at);
 CREATE TABLE unjudged (
     item_id uuid PRIMARY KEY,
     project_code text NOT NULL,
+    partition int NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
