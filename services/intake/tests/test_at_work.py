@@ -394,7 +394,7 @@ async def test_who_looked_at_a_material_is_said_once(house: House, city: City) -
         answer = await house.ask("officer", "GET", path)
         assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf"
         assert answer.content.startswith(b"%PDF-") and len(answer.content) == int(answer.headers["content-length"])
-    await house.ask("officer", "GET", path, name="另一人")
+    await house.ask("officer", "GET", path, name="另一人", certificate="CA-OTHER")
     views = await house.said("MaterialViewed")
     assert [(one["item_code"], one["material"], one["actor"]["holder"]) for one in views] == [
         (A, "M07", "officer"),
