@@ -65,7 +65,7 @@ def complaints(records: Iterable[Record], accepted: Iterable[str]) -> list[str]:
 
 
 def _complaints_of(records: list[Record]) -> Iterable[str]:
-    once = _first_of_each(records)
+    once = first_of_each(records)
     concluded = [record for record in once if record["type"] == "StageConcluded"]
     if len(concluded) != 1:
         yield f"{len(concluded)} conclusions"
@@ -80,7 +80,7 @@ def _complaints_of(records: list[Record]) -> Iterable[str]:
     yield from (f"item {item_id} was decided and recalled" for item_id in recalled & decided)
 
 
-def _first_of_each(records: list[Record]) -> list[Record]:
+def first_of_each(records: list[Record]) -> list[Record]:
     """A repeat by a speaker is the same event: count it once, at its first place."""
     first: dict[str, Record] = {}
     for record in records:
