@@ -36,8 +36,9 @@ def clocks(suite: Suite) -> Clocks:
 
 
 def running(people: People) -> Clocks:
-    """The clocks of the stage and of its accepted item."""
-    return [one for one in people.supervise(f"/projects/{CODE}/clocks") if one["subject"] != "ACCEPTANCE"]
+    """The clocks of the stage and of its accepted item; none while supervision has not heard of the project yet."""
+    told = people.supervise(f"/projects/{CODE}/clocks")
+    return [one for one in told if one["subject"] != "ACCEPTANCE"] if isinstance(told, list) else []
 
 
 def ask(suite: Suite, query: str, jurisdiction: str = "210200") -> Any:

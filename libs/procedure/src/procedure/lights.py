@@ -15,8 +15,8 @@ from contracts.timer import (
     DueChanged,
     LightChanged,
 )
-from procedure.calendar import Calendar, local_day, start_of_day
-from procedure.clock import Clock, ahead, due, pause, remaining_days, resume, state, stop, used_days
+from procedure.calendar import Calendar, start_of_day
+from procedure.clock import Clock, ahead, pause, remaining_days, resume, state, stop, used_days
 from procedure.policies import DEFAULT, Policies
 
 SHORT_LIMIT: Final = 3
