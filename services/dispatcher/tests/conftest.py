@@ -30,7 +30,14 @@ from contracts.department_worker import (
     ItemTakenBack,
 )
 from contracts.envelope import Event, derived_id, encode
-from contracts.intake import ApplicationReceived, ItemReapplied, StageApplied, SupplementSubmitted, WithdrawalRequested
+from contracts.intake import (
+    ApplicationReceived,
+    DeferredMaterialsSubmitted,
+    ItemReapplied,
+    StageApplied,
+    SupplementSubmitted,
+    WithdrawalRequested,
+)
 from contracts.parts import Actor, Builder, DeferredMaterial, MaterialRef, Policies
 from contracts.supervision import ExpiryDecided, SpecialHandlingGranted
 from contracts.terms import ExpiryDecision, Outcome, ProcessType, SpecialEffect, Stage, Submission
@@ -183,6 +190,10 @@ class Story:
         item = {"item_id": self.item_id(code), "item_code": ItemCode(code)}
         return SupplementSubmitted(**about, **item, version=2, materials=tuple(map(material, materials)), actor=OFFICER)
 
+    def handed_in(self, *materials: str) -> DeferredMaterialsSubmitted:
+        about = self._about("DeferredMaterialsSubmitted", *materials)
+        return DeferredMaterialsSubmitted(**about, version=2, materials=tuple(map(material, materials)), actor=OFFICER)
+
     def withdrawal(self, code: str) -> WithdrawalRequested:
         about = self._about("WithdrawalRequested", code)
         item = {"item_id": self.item_id(code), "item_code": ItemCode(code)}
@@ -244,6 +255,8 @@ class Case(Story):
                 return domain.reapply(self.process, event, self.catalogue)
             case SupplementSubmitted():
                 return domain.supplement(self.process, event)
+            case DeferredMaterialsSubmitted():
+                return domain.take_deferred(self.process, event)
             case WithdrawalRequested():
                 return domain.withdraw(self.process, event, self.catalogue)
             case ApplicationReceived():

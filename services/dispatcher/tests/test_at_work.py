@@ -12,6 +12,7 @@ from contracts.codes import ItemCode, ProjectCode, Sha256
 from contracts.envelope import derived_id
 from contracts.terms import ExpiryDecision, ItemState, Outcome, ProcessType, SpecialEffect, Stage, Submission
 from dispatcher import store
+from dispatcher.domain import with_lines
 from dispatcher.results import Need, Result
 
 SMALL = ProcessType.SOCIAL_SMALL
@@ -48,8 +49,8 @@ async def test_a_case_is_judged_under_the_readings_of_its_admission_and_not_by_i
 
 
 async def test_everything_a_stage_is_comes_back_from_its_tables(at_work: Any, story: Any) -> None:
-    told = story(SMALL, materials=("M01", "M07"))
-    await at_work.tell(told.applied)
+    told = story(SMALL, materials=("M07",))
+    await at_work.tell(told.applied, told.handed_in("M01"))
     city = {"to_jurisdiction": "210200"}
     await at_work.tell(told.special(SpecialEffect.REROUTE, "S1-05", **city), told.supplemented("S1-09", "M08"))
     due_at, later = told.now(), told.concluded("S1-10")
@@ -262,6 +263,20 @@ async def test_who_asks_for_a_result_first_is_seen_by_who_gives_it(at_work: Any)
         assert {key: set(who) for key, who in (await gave).items()} == {KEY: {need.application_id for need in needs}}
 
 
+async def test_who_waits_for_a_stage_sees_its_lines_as_they_were_left(at_work: Any, story: Any) -> None:
+    """A statement that waited for a lock sees the newest locked row, but what it joins as it stood before the wait."""
+    told = story(SMALL)
+    await at_work.tell(told.applied)
+    async with asyncio.timeout(20), at_work.database.work() as first, at_work.database.work() as second:
+        process = (await store.load(first, [told.application_id]))[told.application_id]
+        later = asyncio.ensure_future(store.load(second, [told.application_id]))
+        await _blocked(at_work)
+        line = process.lines[ItemCode("S1-03")]._replace(state=ItemState.ACCEPTED, version=7)
+        await store.update(first, [with_lines(process, line)])
+        await first.execute("COMMIT")
+        assert (await later)[told.application_id].lines["S1-03"] == line
+
+
 async def _blocked(at_work: Any) -> None:
     """Return once somebody waits for another's lock."""
     while not await at_work.database.pool.fetchval("SELECT exists (SELECT FROM pg_locks WHERE NOT granted)"):
@@ -286,7 +301,8 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-LOAD, STAGES, LINES = "SELECT p.*, l.lines", "UPDATE processes p", "UPDATE lines l"
+LOCK, READ, STAGES, LINES = "SELECT application_id FROM", "SELECT p.*, l.lines", "UPDATE processes p", "UPDATE lines l"
+STEPPED = [LOCK, READ, STAGES, LINES]
 KEEP, FIND, AWAIT = "WITH kept AS", "SELECT r.* FROM", "WITH asked AS"
 
 
@@ -300,13 +316,13 @@ async def test_a_batch_costs_no_statement_that_it_does_not_need(
         await at_work.tell(*(make(one) for one in told))
         return statements.copy()
 
-    assert await cost(lambda one: one.applied) == [LOAD, "INSERT INTO processes", "INSERT INTO lines"]
-    assert await cost(lambda one: one.received("S1-03")) == [LOAD, STAGES, LINES]
-    assert await cost(lambda one: one.accepted("S1-03")) == [LOAD, STAGES, LINES]
-    assert await cost(lambda one: one.concluded("S1-06")) == [LOAD, STAGES, LINES], "no other item builds on it"
-    assert await cost(lambda one: one.refused("S1-07")) == [LOAD, STAGES, LINES]
-    assert await cost(lambda one: one.concluded("S1-03")) == [LOAD, STAGES, LINES, KEEP], "given on in the same batch"
-    assert await cost(lambda one: one.concluded("S1-05")) == [LOAD, STAGES, LINES, KEEP], "nobody waits for it yet"
+    assert await cost(lambda one: one.applied) == [LOCK, "INSERT INTO processes", "INSERT INTO lines"]
+    assert await cost(lambda one: one.received("S1-03")) == STEPPED
+    assert await cost(lambda one: one.accepted("S1-03")) == STEPPED
+    assert await cost(lambda one: one.concluded("S1-06")) == STEPPED, "no other item builds on it"
+    assert await cost(lambda one: one.refused("S1-07")) == STEPPED
+    assert await cost(lambda one: one.concluded("S1-03")) == [*STEPPED, KEEP], "given on in the same batch"
+    assert await cost(lambda one: one.concluded("S1-05")) == [*STEPPED, KEEP], "nobody waits for it yet"
     assert await cost(lambda one: one.special(SpecialEffect.DEFER_MATERIAL, "S1-03")) == []
     assert len(await at_work.told("ItemDispatched")) == 20 * 8
 
@@ -320,10 +336,10 @@ async def test_results_are_looked_up_only_for_what_builds_on_some(
     await at_work.tell(first.concluded("S1-05"))
     statements.clear()
     await at_work.tell(second.applied)
-    assert statements == [LOAD, "INSERT INTO processes", "INSERT INTO lines", FIND]
+    assert statements == [LOCK, "INSERT INTO processes", "INSERT INTO lines", FIND]
     statements.clear()
     await at_work.tell(story(SMALL, Stage.ENGINEERING, code=OTHER).applied)
-    assert statements == [LOAD, "INSERT INTO processes", "INSERT INTO lines", FIND, AWAIT]
+    assert statements == [LOCK, "INSERT INTO processes", "INSERT INTO lines", FIND, AWAIT]
 
 
 async def test_the_state_of_an_item_in_the_tables_is_the_one_that_was_folded(at_work: Any, story: Any) -> None:

@@ -277,6 +277,15 @@ def test_deferred_material_goes_with_the_items_that_need_it_until_it_is_handed_i
     assert "M07" in {one.code for one in given.materials}
 
 
+def test_a_promised_material_that_came_goes_with_what_is_dispatched_later(case: Any) -> None:
+    promised = DeferredMaterial(code="M07", promised_on=date(2026, 4, 1))  # type: ignore[arg-type]
+    told = case(SMALL, deferred=[promised])
+    assert told.tell(told.handed_in("M07")) == []
+    told.tell(told.returned("S1-09"))
+    (again,) = told.tell(told.reapplied("S1-09"))
+    assert again.deferred == () and "M07" in {one.code for one in again.materials}
+
+
 def test_a_supplement_is_handed_on_and_kept_for_what_is_dispatched_later(case: Any) -> None:
     told = case(SMALL)
     (supplemented,) = told.tell(told.supplemented("S1-09", "M08"))

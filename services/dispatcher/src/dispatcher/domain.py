@@ -30,6 +30,7 @@ from contracts.dispatcher import (
 from contracts.envelope import derived_id
 from contracts.intake import (
     ApplicationReceived,
+    DeferredMaterialsSubmitted,
     ItemReapplied,
     StageApplied,
     SupplementSubmitted,
@@ -356,6 +357,11 @@ def supplement(process: StageProcess, given: SupplementSubmitted) -> tuple[Stage
             explanation=given.explanation,
         ),
     )
+
+
+def take_deferred(process: StageProcess, given: DeferredMaterialsSubmitted) -> tuple[StageProcess, Said]:
+    """容缺: what was promised at the declaration has come (Art. 17); what is dispatched from now on has it."""
+    return _with_materials(process, given.materials), ()
 
 
 def withdraw(process: StageProcess, asked: WithdrawalRequested, catalogue: Catalogue) -> tuple[StageProcess, Said]:

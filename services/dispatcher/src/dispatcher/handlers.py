@@ -12,6 +12,7 @@ from contracts import department_worker as items
 from contracts import topics
 from contracts.intake import (
     ApplicationReceived,
+    DeferredMaterialsSubmitted,
     ItemReapplied,
     StageApplied,
     SupplementSubmitted,
@@ -24,7 +25,14 @@ from dispatcher.domain import Said, StageProcess, ToAll, ToDepartment
 from dispatcher.results import BUILDS_ON, Held, Key, Need, Step
 from procedure.catalogue import Catalogue
 
-DECLARED = (StageApplied, ItemReapplied, SupplementSubmitted, WithdrawalRequested, ApplicationReceived)
+DECLARED = (
+    StageApplied,
+    ItemReapplied,
+    SupplementSubmitted,
+    DeferredMaterialsSubmitted,
+    WithdrawalRequested,
+    ApplicationReceived,
+)
 """What of the applications topic means something to the stage as a process."""
 
 
@@ -77,6 +85,8 @@ class Handlers:
             return domain.reapply(process, event, self._under(process))
         if isinstance(event, SupplementSubmitted):
             return domain.supplement(process, event)
+        if isinstance(event, DeferredMaterialsSubmitted):
+            return domain.take_deferred(process, event)
         if isinstance(event, WithdrawalRequested):
             return domain.withdraw(process, event, self._under(process))
         if isinstance(event, ApplicationReceived):

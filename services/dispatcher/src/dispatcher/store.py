@@ -25,7 +25,7 @@ _LOOK_AT = """
         FROM lines WHERE lines.application_id = p.application_id) l ON true
     WHERE p.application_id = ANY($1::uuid[])
 """
-_LOAD = f"{_LOOK_AT} ORDER BY p.application_id FOR UPDATE OF p"
+_LOCK = "SELECT application_id FROM processes WHERE application_id = ANY($1::uuid[]) ORDER BY application_id FOR UPDATE"
 _INSERT = """
     INSERT INTO processes (application_id, project_code, stage, process_type, jurisdiction, builder, project_name,
                            submission, materials, policies, applied_at, limit_days, version, accepted_at, concluded_at,
@@ -86,9 +86,13 @@ processes of this service interleave, a result that somebody waits for is passed
 
 
 async def load(work: Work, application_ids: Collection[UUID]) -> dict[UUID, StageProcess]:
-    """Return the processes that exist among `application_ids`, locked for this unit of work."""
-    rows = await work.fetch(_LOAD, list(application_ids))
-    return {row["application_id"]: _process(row) for row in rows}
+    """Return the processes that exist among `application_ids`, locked for this unit of work.
+
+    They are locked first and read after: one statement that waits for a lock would then see the newest process beside
+    its lines of before the wait.
+    """
+    locked = [row["application_id"] for row in await work.fetch(_LOCK, list(application_ids))]
+    return await look_at(work, locked) if locked else {}
 
 
 async def look_at(work: Work, application_ids: Collection[UUID]) -> dict[UUID, StageProcess]:
