@@ -5,7 +5,13 @@ import sys
 
 from local.suite import ROOT
 
-JOBS = {"job-8": "bench.job8", "idle": "bench.idle", "clock": "bench.clock", "oracle": "bench.oracle"}
+JOBS = {
+    "job-8": "bench.job8",
+    "job-t": "bench.jobt",
+    "idle": "bench.idle",
+    "clock": "bench.clock",
+    "oracle": "bench.oracle",
+}
 
 
 def main(arguments: list[str]) -> int:

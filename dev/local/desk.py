@@ -155,7 +155,7 @@ class Room:
         """Return an event as it comes from its topic, appended at `at`."""
         self._offset += 1
         message = encode(event, topic.name, "test")
-        headers = [(name, value.encode()) for name, value in message.headers]
+        headers = message.headers
         raw = Raw(topic.name, 0, self._offset, 0, message.key.encode(), message.value.encode(), headers)
         return Received(event, raw, at)
 
@@ -213,7 +213,7 @@ class Room:
 
 def _decoded(message: Encoded) -> Event:
     known = {name: model for topic in topics.TOPICS for name, model in topic.known.items()}
-    headers = [(name, value.encode()) for name, value in message.headers]
+    headers = message.headers
     event = decode(message.value.encode(), headers, message.key.encode(), known)
     assert event is not None
     return event

@@ -158,7 +158,7 @@ class House:
 
 
 def _kind(message: Encoded) -> str:
-    return dict(message.headers)["ce_type"]
+    return message.kind
 
 
 def application_id(stage: Stage = Stage.LAND_USE, code: str = CODE) -> UUID:

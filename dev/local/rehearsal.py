@@ -76,7 +76,7 @@ class Lists:
 
     def append(self, message: Encoded) -> None:
         lane = self.records[message.topic]
-        headers = [(name, value.encode()) for name, value in message.headers]
+        headers = message.headers
         at = int((self._clock.at - EPOCH).total_seconds() * 1000)
         lane.append(Raw(message.topic, 0, len(lane), at, message.key.encode(), message.value.encode(), headers))
 
@@ -259,7 +259,7 @@ class Rehearsal:
         topic = self._departments.get(message.topic)
         if topic is None:
             return
-        headers = [(name, value.encode()) for name, value in message.headers]
+        headers = message.headers
         event = decode(message.value.encode(), headers, message.key.encode(), topic.known)
         self.report(() if event is None else self._answers(event))
 

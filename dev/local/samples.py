@@ -68,7 +68,8 @@ def made() -> dict[Path, str]:
 
 def _record(event: Event, topic: Topic) -> str:
     message = encode(event, topic.name, topic.speaker, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    record = {"topic": topic.name, "key": message.key, "headers": message.headers, "value": message.value}
+    headers = [(name, value.decode()) for name, value in message.headers]
+    record = {"topic": topic.name, "key": message.key, "headers": headers, "value": message.value}
     return json.dumps(record, ensure_ascii=False, indent=2) + "\n"
 
 

@@ -196,11 +196,12 @@ class Suite:
 
     def restart_services(self, settings: Mapping[str, str]) -> None:
         """Stop every service and start it anew with other settings; Kafka and PostgreSQL stay."""
-        self._stop_children()
+        self.stop_services()
         self._settings |= settings
         self.start_services()
 
-    def _stop_children(self) -> None:
+    def stop_services(self) -> None:
+        """Stop every service; Kafka and PostgreSQL stay."""
         running = list(self.children.values())
         if running:
             with ThreadPoolExecutor(len(running)) as pool:
@@ -209,7 +210,7 @@ class Suite:
     def stop(self) -> None:
         """Stop everything, the services first and side by side."""
         self.http.close()
-        self._stop_children()
+        self.stop_services()
         self.kafka.stop()
         self.postgres.stop()
 

@@ -61,7 +61,7 @@ def say(suite: Suite, topic: Topic, *events: Event) -> None:
         await producer.start()
         try:
             for message in (encode(event, topic.name, topic.speaker) for event in events):
-                headers = [(name, value.encode()) for name, value in message.headers]
+                headers = message.headers
                 await producer.send_and_wait(
                     message.topic, message.value.encode(), key=message.key.encode(), headers=headers
                 )

@@ -52,7 +52,7 @@ def _json(event: dict[str, Any]) -> bytes:
 
 
 def wire(message: Encoded) -> Wire:
-    headers = [(name, value.encode()) for name, value in message.headers]
+    headers = message.headers
     return message.topic, message.key.encode(), message.value.encode(), headers
 
 

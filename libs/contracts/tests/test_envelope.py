@@ -14,7 +14,7 @@ from local.samples import sample
 
 EVENT = sample(ItemConcluded)
 MESSAGE = encode(EVENT, ITEMS.name, "department-worker")
-HEADERS = [(name, value.encode()) for name, value in MESSAGE.headers]
+HEADERS = MESSAGE.headers
 KEY, VALUE = MESSAGE.key.encode(), MESSAGE.value.encode()
 
 

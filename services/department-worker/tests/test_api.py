@@ -47,7 +47,7 @@ class Counter:
     async def said(self) -> list[str]:
         """The names of what was said over HTTP."""
         rows = await self.room.database.pool.fetch("SELECT messages FROM outbox ORDER BY id")
-        return [dict(one.headers)["ce_type"] for row in rows for one in unpacked(row["messages"])]
+        return [one.kind for row in rows for one in unpacked(row["messages"])]
 
 
 @asynccontextmanager

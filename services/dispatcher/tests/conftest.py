@@ -334,7 +334,7 @@ class AtWork:
         """Return everything said so far: topic, type and content."""
         rows = await self.database.pool.fetch("SELECT messages FROM outbox ORDER BY id")
         messages = [message for row in rows for message in unpacked(row["messages"])]
-        return [(one.topic, dict(one.headers)["ce_type"], orjson.loads(one.value)) for one in messages]
+        return [(one.topic, one.kind, orjson.loads(one.value)) for one in messages]
 
     async def told(self, kind: str) -> list[Any]:
         """Return what was said of one type."""

@@ -83,6 +83,10 @@ class Work:
         """Run `query` and return PostgreSQL's command tag."""
         return await self.connection.execute(query, *arguments)
 
+    def say_encoded(self, messages: Iterable[Encoded]) -> None:
+        """Say what stands encoded already, as `say` does."""
+        self._said.extend(messages)
+
     def said(self) -> tuple[Encoded, ...]:
         """What this unit of work is going to say, in order."""
         return tuple(self._said)
@@ -99,15 +103,12 @@ def shard_of(key: str, shards: int) -> int:
 
 def packed(messages: Iterable[Encoded]) -> str:
     """Return messages as the one text that an outbox row keeps."""
-    return orjson.dumps([(m.topic, m.key, m.headers, m.value) for m in messages]).decode()
+    return orjson.dumps([tuple(message) for message in messages]).decode()
 
 
 def unpacked(text: str) -> list[Encoded]:
     """Return the messages of an outbox row."""
-    return [
-        Encoded(topic, key, tuple((name, held) for name, held in headers), value)
-        for topic, key, headers, value in orjson.loads(text)
-    ]
+    return [Encoded(*fields) for fields in orjson.loads(text)]
 
 
 _INSERT_OUTBOX = """

@@ -80,8 +80,8 @@ async def _send_lane(producer: Producer, topic: str, partition: int, lane: Seque
 
 
 def _appended(batch: Any, message: Encoded) -> bool:
-    headers = [(name, value.encode()) for name, value in message.headers]
-    added = batch.append(timestamp=None, key=message.key.encode(), value=message.value.encode(), headers=headers)
+    key, value = message.key.encode(), message.value.encode()
+    added = batch.append(timestamp=None, key=key, value=value, headers=message.headers)
     return added is not None
 
 

@@ -7,6 +7,8 @@ fields, readers ignore them. A signature covers the raw bytes as received: keep 
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha1
 from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import UUID, uuid5
 
@@ -100,6 +102,16 @@ def derived_id(*parts: object) -> UUID:
     return uuid5(NAMESPACE, "\x1f".join(map(str, parts)))
 
 
+def derived_text(*parts: str) -> str:
+    """Return `str(derived_id(*parts))` in a third of the time, for who says very much at once."""
+    digits = sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
 class Unreadable(ValueError):
     """A message that cannot be understood; `reason` is a stable word, `detail` tells an operator where it broke."""
 
@@ -110,29 +122,38 @@ class Unreadable(ValueError):
 
 
 class Encoded(NamedTuple):
-    """One message ready to be sent: where to, by which key, with which headers and bytes."""
+    """One message ready to be sent: where to, by which key, what its headers follow from, and its value."""
 
     topic: str
     key: str
-    headers: tuple[tuple[str, str], ...]
+    kind: str
+    id: str
+    source: str
+    time: str
+    traceparent: str
     value: str
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The CloudEvents attributes, as Kafka headers."""
+        first, second = _of_speaker(self.kind, self.source)
+        named = [("ce_id", self.id.encode()), ("ce_subject", self.key.encode()), ("ce_time", self.time.encode())]
+        traced = [("traceparent", self.traceparent.encode())] if self.traceparent else []
+        return [*first, *named, *second, *traced]
+
+
+@lru_cache(1024)
+def _of_speaker(kind: str, source: str) -> tuple[tuple[tuple[str, bytes], ...], tuple[tuple[str, bytes], ...]]:
+    """The headers that all events of a kind from one speaker share."""
+    first = (("ce_specversion", b"1.0"), ("ce_type", kind.encode()), ("ce_source", source.encode()))
+    schema = f"{SCHEMA_BASE}{kind}.json".encode()
+    return first, (("ce_dataschema", schema), ("content-type", b"application/json"))
 
 
 def encode(event: Event, topic: str, source: str, traceparent: str = "") -> Encoded:
     """Return `event` as a CloudEvents message in binary mode for `topic`."""
-    name = type(event).__name__
-    headers = (
-        ("ce_specversion", "1.0"),
-        ("ce_id", str(event.event_id)),
-        ("ce_type", name),
-        ("ce_source", source),
-        ("ce_subject", event.key),
-        ("ce_time", event.occurred_at.isoformat()),
-        ("ce_dataschema", f"{SCHEMA_BASE}{name}.json"),
-        ("content-type", "application/json"),
-    )
-    traced = (*headers, ("traceparent", traceparent)) if traceparent else headers
-    return Encoded(topic, event.key, traced, event.model_dump_json())
+    kind, event_id, time = type(event).__name__, str(event.event_id), event.occurred_at.isoformat()
+    return Encoded(topic, event.key, kind, event_id, source, time, traceparent, event.model_dump_json())
 
 
 def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
