@@ -45,7 +45,10 @@ from timer.tracked import Cause, Reckoning, Tracked
 
 RESULT = Path(__file__).parent / "results" / "job-t.json"
 DAYS_PER_SECOND = 4
-BEGIN = date(2021, 1, 4)
+BEGIN, LATER, FAR = date(2021, 1, 4), date(2023, 3, 1), date(2024, 1, 2)
+"""When the lone deadlines' items were accepted, the second herd's, and those that stay pending all the time."""
+AFTERWARDS = timedelta(days=14)
+"""How long after the last lone deadline the first herd's items were accepted."""
 DEPARTMENTS = ("FGW", "GHJ", "JW", "HBJ", "SWJ", "RFB", "QXJ", "WWJ")
 KINDS = (ItemKind.PERMIT, ItemKind.CONSULT)
 LIMIT, LONGEST_LIMIT = 5, 366
@@ -175,9 +178,9 @@ async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
     rows = Rows(suite)
     _tell("filling the timer's table")
     suite.stop_services()
-    dues = _midnights(rows, options.lone + 60)
-    lone, herd, shared = dues[: options.lone], dues[options.lone + 16], dues[options.lone + 56]
-    far = rows.kinds(rows.made, BEGIN, LONGEST_LIMIT)
+    lone = _midnights(rows, BEGIN, options.lone)
+    herd, shared = (_midnights(rows, day, 1)[0] for day in (lone[-1].date() + AFTERWARDS, LATER))
+    far = rows.kinds(rows.made, FAR, LONGEST_LIMIT)
     await _fill(suite, rows.records(far, options.pending - 2 * options.herd - len(lone)))
     await _fill(suite, rows.records(rows.kinds(rows.expiring, herd, LIMIT), options.herd))
     await _fill(suite, rows.records(rows.kinds(rows.expiring, shared, LIMIT), options.herd))
@@ -191,10 +194,9 @@ async def _measure(suite: Suite, options: argparse.Namespace) -> dict[str, Any]:
     return {**figures, **first, **wrong, "two_timers_one_killed": second}
 
 
-def _midnights(rows: Rows, count: int) -> list[datetime]:
-    """Return the instants at which deadlines of items accepted from BEGIN on expire, one a working day."""
+def _midnights(rows: Rows, day: date, count: int) -> list[datetime]:
+    """Return the instants at which deadlines of items accepted from `day` on expire, one a working day."""
     found: list[datetime] = []
-    day = BEGIN
     while len(found) < count:
         expires = rows.made(day, LIMIT, 0).expires_at
         assert expires is not None
@@ -212,6 +214,7 @@ async def _one_timer(suite: Suite, lone: list[datetime], herd: datetime, size: i
     before = cpu_seconds(suite)
     await _told(suite, len(lone) + size)
     spent = difference(cpu_seconds(suite), before)
+    suite.stop_services()
     recalls = await _recalls(suite)
     alone = [one for one in recalls if one.due_at != herd]
     flock = sorted(one.appended_ms for one in recalls if one.due_at == herd)

@@ -159,7 +159,12 @@ async def test_the_in_memory_broker_hands_records_to_the_bus_as_they_came() -> N
     kafka.subscribe(broker, bus, [topics.PROJECTS.name], settings(), lambda: None)
     said = encode(sample(ProjectRegistered), topics.PROJECTS.name, "intake")
     async with TestKafkaBroker(broker) as memory:
-        await memory.publish(said.value.encode(), said.topic, key=said.key.encode(), headers={name: value.decode() for name, value in said.headers})
+        await memory.publish(
+            said.value.encode(),
+            said.topic,
+            key=said.key.encode(),
+            headers={name: value.decode() for name, value in said.headers},
+        )
     (caught,) = bus.records
     assert decode(caught.value, caught.headers, caught.key, topics.PROJECTS.known) == sample(ProjectRegistered)
 

@@ -217,11 +217,11 @@ def _expiry(tracked: Tracked, now: datetime, patience: timedelta) -> datetime | 
         return None
     if not tracked.spoken.is_overdue:
         return tracked.expires_at
-    return _again(tracked.expires_at, now, patience) if is_unanswered(tracked) else None
+    return proposed_at(tracked.expires_at, now, patience) if is_unanswered(tracked) else None
 
 
-def _again(expired_at: datetime, now: datetime, patience: timedelta) -> datetime:
-    """A proposal is repeated after twice as long each time."""
+def proposed_at(expired_at: datetime, now: datetime, patience: timedelta) -> datetime:
+    """Return when a recall that nobody answers is proposed again after `now`: after twice as long each time."""
     wait = patience
     while expired_at + wait <= now:
         wait *= 2

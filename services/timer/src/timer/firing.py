@@ -7,12 +7,13 @@ platform in time is never overtaken by the clock (P16).
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from chassis import metrics
@@ -22,10 +23,10 @@ from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.envelope import derived_id
 from contracts.terms import ClockSubject, ReminderKind
-from timer import domain, one_instant, store
+from timer import columns, domain, herd, one_instant, store
 from timer.reckoning import Reckonings
 from timer.settings import Settings
-from timer.store import Due, Family
+from timer.store import Family
 from timer.tracked import Cause, Kept, Reckoning, Tracked
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -33,10 +34,18 @@ PATIENCE_MS: Final = 60_000
 """How long a proposed recall may stay unanswered before it is proposed again."""
 ANSWER_MS: Final = 3_600_000
 """How long a stage's overdue waits for its items' answers at the same instant (R19)."""
+SIDE_BY_SIDE: Final = 2
 LOOK_AGAIN_MS: Final = 1_000
 LISTENED: Final = (topics.STAGES.name, topics.ITEMS.name)
 
 log = structlog.get_logger()
+
+
+class Due(NamedTuple):
+    """A row with the instant at which it had to be acted on."""
+
+    row: Tracked
+    at: datetime
 
 
 def in_business(wallclock: WallClock, milliseconds: int) -> timedelta:
@@ -102,35 +111,68 @@ class Firing:
         return sorted(self._bus.partitions_of(topics.ITEMS.name))
 
     async def fire(self) -> int:
-        """Act on every row whose time has come, batch by batch; returns how many times."""
+        """Act on every row whose time has come; returns how many times. A herd is acted on in shares side by side:
+        while one waits for the database, another goes on."""
+        mine = self._partitions()
+        acted = await self._batch(mine) if self._has_come() else 0
+        if acted < self._most:
+            return acted
+        shares = [share for number in range(SIDE_BY_SIDE) if (share := mine[number::SIDE_BY_SIDE])]
+        done = await asyncio.gather(*map(self._share, shares), return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+            acted += one
+        return acted
+
+    def _has_come(self) -> bool:
+        return self._next is not None and self._next <= self._wallclock.now()
+
+    async def _share(self, partitions: Sequence[int]) -> int:
+        """Act on the rows of `partitions`, batch by batch."""
         acted = 0
-        while self._next is not None and self._next <= self._wallclock.now() and (more := await self._batch()):
+        while more := await self._batch(partitions):
             acted += more
         return acted
 
-    async def _batch(self) -> int:
+    async def _batch(self, partitions: Sequence[int]) -> int:
         now = self._wallclock.now()
         async with self._database.work() as work:
-            taken = await store.take_due(work, self._partitions(), now, self._most, LISTENED)
+            taken = await store.take_due(work, partitions, now, self._most, LISTENED)
             if not taken:
                 return 0
             ready = await self._read_past(taken, now, work)
-            families = await store.families(work, _asked_for(ready))
-            batch = _Batch(now, await self._reckonings.current(work.connection), families)
-            await store.keep(work, [self._act(tracked, at, batch, work) for tracked, at in ready])
+            alone, others, asked = _divided(ready)
+            late = await self._expire(alone, now, work)
+            families = await store.families(work, asked)
+            batch = _Batch(now, await self._reckonings.current(work.connection), families, late=late)
+            await store.keep(work, [self._act(tracked, at, batch, work) for tracked, at in others])
         _count(batch.late)
         return len(ready)
 
-    async def _read_past(self, taken: Sequence[Due], now: datetime, work: Work) -> list[Due]:
+    async def _read_past(self, taken: Sequence[asyncpg.Record], now: datetime, work: Work) -> list[asyncpg.Record]:
         """Return what may be acted on: of partitions whose topics are applied past the instant, and past the start of
         this process, before which others may have spoken while no timer listened. Raises NotNow when there is none."""
-        latest = max(at for _, at in taken)
+        latest = max(row["act_at"] for row in taken)
         past = max(self._wallclock.epoch_ms(min(latest, now)), self._began_ms)
-        read = await self._bus.have_read_past(LISTENED, past, {one.whose.partition for one, _ in taken}, work)
-        ready = [due for due in taken if due[0].whose.partition in read]
+        read = await self._bus.have_read_past(LISTENED, past, {row["partition"] for row in taken}, work)
+        ready = [row for row in taken if row["partition"] in read]
         if not ready:
             raise NotNow("the topics are not yet read past the instant")
         return ready
+
+    async def _expire(self, rows: Sequence[asyncpg.Record], now: datetime, work: Work) -> list[float]:
+        """Expire rows of which nothing else has to be thought of; returns by how many seconds each was late."""
+        if not rows:
+            return []
+        late, again = {}, {}
+        for due_at in {row["due_at"] for row in rows}:
+            late[due_at] = -self._wallclock.seconds_until(due_at)
+            again[due_at] = domain.proposed_at(due_at, now, self.patience)
+        for row in rows:
+            work.say_encoded(herd.said(row, now, work.service))
+        await store.expire(work, rows, [again[row["due_at"]] for row in rows])
+        return [late[row["due_at"]] for row in rows]
 
     def _act(self, tracked: Tracked, at: datetime, batch: "_Batch", work: Work) -> Kept:
         """Do what `at` asks for, and nothing of later: after an outage too one instant follows the other, a row that
@@ -183,7 +225,20 @@ def _count(late: Sequence[float]) -> None:
         metrics.put("lianshen_fired_latest_seconds", max(late))
 
 
-def _asked_for(taken: Sequence[Due]) -> set[UUID]:
+def _divided(rows: Sequence[asyncpg.Record]) -> tuple[list[asyncpg.Record], list[Due], set[UUID]]:
+    """Tell the rows that expire and nothing else from those that are thought of one by one, with the stage applications
+    that these ask for: their items are thought of too."""
+    plain = {row["about"] for row in rows if herd.is_plain(row)}
+    thought = {row["about"]: Due(columns.tracked(row), row["act_at"]) for row in rows if row["about"] not in plain}
+    asked = _asked_for(thought.values())
+    alone = [row for row in rows if row["about"] in plain and row["application_id"] not in asked]
+    joined = {row["about"]: row for row in rows if row["about"] in plain and row["application_id"] in asked}
+    if joined:
+        thought |= {about: Due(columns.tracked(row), row["act_at"]) for about, row in joined.items()}
+    return alone, [thought[row["about"]] for row in rows if row["about"] in thought], asked
+
+
+def _asked_for(taken: Iterable[Due]) -> set[UUID]:
     """The stage applications whose items decide what becomes of a row: an overdue stage (R19), a reminder of a return
     that may have been answered by the next attempt."""
     return {one.whose.application_id for one, at in taken if _asks(one, at)}

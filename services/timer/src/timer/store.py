@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
 from aiokafka import TopicPartition
 
 from chassis import positions
@@ -33,6 +34,11 @@ _ADD = f"""
 _KEEP = f"""
     UPDATE clocks c SET ({", ".join(KEPT)}) = ROW ({", ".join(f"u.{name}" for name in KEPT)})
     FROM unnest({_arrays({**PLACE, **KEPT})}) AS u ({", ".join((*PLACE, *KEPT))})
+    WHERE c.application_id = u.application_id AND c.about = u.about
+"""
+_EXPIRE = """
+    UPDATE clocks c SET told = due_at, light = 'RED', generation = generation + 1, act_at = u.again
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS u (application_id, about, again)
     WHERE c.application_id = u.application_id AND c.about = u.about
 """
 _NEXT_ACT = """
@@ -98,8 +104,6 @@ class Family(NamedTuple):
     splits: list[Split]
 
 
-Due = tuple[Tracked, datetime]
-"""A row with the instant at which it had to be acted on."""
 FIRST_PLACE: Final = (UUID(int=0), UUID(int=0))
 
 
@@ -152,17 +156,22 @@ async def next_act(connection: Connection, partitions: Collection[int]) -> datet
 
 async def take_due(
     work: Work, partitions: Collection[int], now: datetime, most: int, topics: Collection[str]
-) -> list[Due]:
-    """Return at most `most` rows that have to be acted on at `now`, locked; another timer's are passed over, and so are
-    those of projects that have records of `topics` parked.
+) -> list[asyncpg.Record]:
+    """Return at most `most` rows that have to be acted on at `now`, by their columns and locked; another timer's are
+    passed over, and so are those of projects that have records of `topics` parked.
 
     The oldest instant comes first; where more stand at one instant than fit, every department has its share.
     """
     partitions = list(partitions)
     level = await work.fetchval(_HERD, partitions, now, most, list(topics))
     query = _TAKE_ALL if level is None else _TAKE_OF_HERD
-    rows = await work.fetch(query, partitions, level or now, most, list(topics))
-    return [(columns.tracked(row), row["act_at"]) for row in rows]
+    return await work.fetch(query, partitions, level or now, most, list(topics))
+
+
+async def expire(work: Work, rows: Collection[asyncpg.Record], again: Collection[datetime]) -> None:
+    """Keep that the due instants of `rows` were told, with their light, and when each recall is proposed again."""
+    places = [[row["application_id"] for row in rows], [row["about"] for row in rows]]
+    await work.execute(_EXPIRE, *places, list(again))
 
 
 async def families(work: Work, application_ids: Collection[UUID]) -> dict[UUID, Family]:
