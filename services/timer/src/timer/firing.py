@@ -69,6 +69,7 @@ class Firing:
         self._look = settings.look_ms / 1000
         self._began_ms = wallclock.epoch_ms(wallclock.now())
         self._next: datetime | None = None
+        self._in_vain: datetime | None = None
         self._woken = asyncio.Event()
 
     def wake(self, at: datetime) -> None:
@@ -93,13 +94,12 @@ class Firing:
     async def _until_next(self) -> None:
         """Sleep until the earliest instant, a wake-up, or the longest sleep; a moment at least when what is due has to
         wait (its project's records are parked, another timer has it)."""
-        former = self._next
         self._woken.clear()
         async with self._database.reading() as connection:
             self._next = await store.next_act(connection, self._partitions())
         seconds = self._look if self._next is None else self._wallclock.seconds_until(self._next)
         metrics.put("lianshen_oldest_unfired_deadline_seconds", max(-seconds, 0.0) if self._next else 0.0)
-        if seconds <= 0 and self._next == former:
+        if seconds <= 0 and self._next == self._in_vain:
             seconds = 0.05
         if seconds > 0:
             with contextlib.suppress(TimeoutError):
@@ -113,8 +113,11 @@ class Firing:
     async def fire(self) -> int:
         """Act on every row whose time has come; returns how many times. A herd is acted on in shares side by side:
         while one waits for the database, another goes on."""
+        if self._next is None or self._next > self._wallclock.now():
+            return 0
         mine = self._partitions()
-        acted = await self._batch(mine) if self._has_come() else 0
+        acted = await self._batch(mine)
+        self._in_vain = None if acted else self._next
         if acted < self._most:
             return acted
         shares = [share for number in range(SIDE_BY_SIDE) if (share := mine[number::SIDE_BY_SIDE])]
@@ -124,9 +127,6 @@ class Firing:
                 raise one
             acted += one
         return acted
-
-    def _has_come(self) -> bool:
-        return self._next is not None and self._next <= self._wallclock.now()
 
     async def _share(self, partitions: Sequence[int]) -> int:
         """Act on the rows of `partitions`, batch by batch."""
