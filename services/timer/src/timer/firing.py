@@ -115,18 +115,19 @@ class Firing:
         while one waits for the database, another goes on."""
         if self._next is None or self._next > self._wallclock.now():
             return 0
-        mine = self._partitions()
-        acted = await self._batch(mine)
+        mine, acted = self._partitions(), 0
+        while more := await self._batch(mine):
+            acted += more + (await self._in_shares(mine) if more == self._most else 0)
         self._in_vain = None if acted else self._next
-        if acted < self._most:
-            return acted
-        shares = [share for number in range(SIDE_BY_SIDE) if (share := mine[number::SIDE_BY_SIDE])]
+        return acted
+
+    async def _in_shares(self, partitions: Sequence[int]) -> int:
+        shares = [share for number in range(SIDE_BY_SIDE) if (share := partitions[number::SIDE_BY_SIDE])]
         done = await asyncio.gather(*map(self._share, shares), return_exceptions=True)
         for one in done:
             if isinstance(one, BaseException):
                 raise one
-            acted += one
-        return acted
+        return sum(one for one in done if isinstance(one, int))
 
     async def _share(self, partitions: Sequence[int]) -> int:
         """Act on the rows of `partitions`, batch by batch."""
