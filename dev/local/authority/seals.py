@@ -1,11 +1,13 @@
 """Whose seals a city needs: each department's and each window's of its jurisdictions, and the platform's key."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from chassis.catalogue import City
 from contracts.codes import JurisdictionCode
 from evidence.certificates import Purpose
-from local.authority import PLATFORM, SEALS, Wanted
+from local import authority, tokens
+from local.authority import PLATFORM, SEALS, Authority, Wanted
 
 WINDOW = "WINDOW"
 
@@ -19,6 +21,21 @@ def wanted_seals(city: City, jurisdictions: Iterable[JurisdictionCode]) -> Itera
         yield _seal(f"{jurisdiction}.{WINDOW}", place.window)
         for _, code in catalogue.departments_of(jurisdiction):
             yield _seal(f"{jurisdiction}.{code}", f"{place.name}{catalogue.departments[code]}")
+
+
+def prepare_seals(folder: Path, city: City, jurisdictions: Iterable[str]) -> Authority:
+    """Return an authority that nobody serves, with the seals of `jurisdictions`: enough to sign in this process."""
+    wanted = wanted_seals(city, map(JurisdictionCode, jurisdictions))
+    return authority.prepare(folder, "http://127.0.0.1:1", *wanted)
+
+
+def signing_environment(made: Authority) -> dict[str, str]:
+    """Return the settings with which signing opens the tokens of the seals and of the platform, and no others."""
+    return {
+        "PKCS11_MODULE": str(tokens.proxy()),
+        "PKCS11_PIN_FOLDER": str(made.pins(SEALS)),
+        **made.environment(SEALS),
+    }
 
 
 def _seal(label: str, holder: str) -> Wanted:

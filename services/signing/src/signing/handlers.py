@@ -18,7 +18,7 @@ from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from signing import domain, store
 from signing.domain import CertificateOfAnother, Entry
-from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
+from signing.token import Order, Signature, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Handlers:
-    """Signing's handlers over one token."""
+    """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`)."""
 
     def __init__(self, token: TokenDoor, wallclock: WallClock) -> None:
         self._token = token
@@ -39,20 +39,20 @@ class Handlers:
         waiting = [received for request_id, received in requests.items() if request_id not in known]
         if not waiting:
             return
-        signatures = await self._signed([bytes.fromhex(received.event.digest) for received in waiting])
+        orders = [(received.event.seal, bytes.fromhex(received.event.digest)) for received in waiting]
+        signatures = await self._signed(orders)
         now = self._wallclock.now()
         seals = [
-            domain.completed(received.event, ALGORITHM, signature.value, signature.serial, now)
+            domain.completed(received.event, signature.algorithm, signature.value, signature.serial, now)
             for received, signature in zip(waiting, signatures, strict=True)
         ]
         await store.add(work, seals)
         for received, seal in zip(waiting, seals, strict=True):
             work.say(topics.SEALS, seal, traceparent=received.traceparent)
 
-    async def _signed(self, digests: Sequence[bytes]) -> list[Signature]:
-        loop = asyncio.get_running_loop()
+    async def _signed(self, orders: Sequence[Order]) -> list[Signature]:
         try:
-            return await loop.run_in_executor(self._token.executor, self._token.sign, digests)
+            return await self._token.sign(orders)
         except TokenUnavailable as trouble:
             raise NotNow(repr(trouble)) from trouble
 
