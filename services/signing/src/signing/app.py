@@ -25,7 +25,9 @@ def create(settings: Settings) -> Service:
         allows_stand_in=settings.environment == "development",
     )
 
-    service.listens(Listen(topics.SEAL_REQUESTS, Handlers(token, service.wallclock).on_seal_requests))
+    forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
+    handlers = Handlers(token, service.wallclock, forbidding)
+    service.listens(Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests))
     service.speaks(topics.SEALS, topics.IDENTITY)
     service.serves(api.router(service.database, service.wallclock, catalogues))
     first = InitialList(service.database, service.wallclock, listed)
