@@ -17,7 +17,8 @@ from contracts import topics
 from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
-from signing import batches, domain, store
+from contracts.supervision import AuditRootClosed
+from signing import batches, domain, roots, store
 from signing.batches import Made
 from signing.domain import CertificateOfAnother, Entry
 from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
@@ -46,6 +47,22 @@ class Handlers:
         await store.add(work, seals)
         for seal in seals:
             work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
+
+    async def on_audit_roots(self, events: Sequence[Received[AuditRootClosed]], work: Work) -> None:
+        """Seal each root of the audit chains once, with the platform's seal (Art. 22)."""
+        closed = {event.root: event for event in roots.sound(received.event for received in events)}
+        known = await store.known_roots(work, closed)
+        waiting = [event for root, event in closed.items() if root not in known]
+        if not waiting:
+            return
+        signatures = await self._signed([bytes.fromhex(event.root) for event in waiting])
+        now = self._wallclock.now()
+        seals = [
+            roots.sealed(event, Made(ALGORITHM, signature.value, signature.serial), None, now)
+            for event, signature in zip(waiting, signatures, strict=True)
+        ]
+        await store.add_roots(work, seals)
+        work.say(topics.AUDIT_SEALS, *seals)
 
     async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
         """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""

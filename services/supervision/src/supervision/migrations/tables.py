@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlmodel import Field, Index, text
+from sqlmodel import BigInteger, Field, Index, text
 
 from chassis.alembic.described import big, instant, numbered, tables_of_a_service
 
@@ -186,6 +186,36 @@ class ExchangeRow(Base, table=True):
     catalogue_version: str | None = Field(unique=True)
     written_in: int = big()
     told: str
+
+
+class AuditHead(Base, table=True):
+    __tablename__ = "audit_heads"
+    project_code: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    entries: int = big()
+    last: bytes
+    closed: int = big()
+
+
+class AuditRoot(Base, table=True):
+    __tablename__ = "audit_roots"
+    number: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    root: str
+    event: str
+
+
+class AuditLeaf(Base, table=True):
+    __tablename__ = "audit_leaves"
+    project_code: str = Field(primary_key=True)
+    number: int = Field(sa_type=BigInteger, primary_key=True)
+    place: int
+
+
+class AuditSeal(Base, table=True):
+    __tablename__ = "audit_seals"
+    root: str = Field(primary_key=True)
+    event: str
 
 
 _shown = Base.metadata.tables["shown_clocks"].c
