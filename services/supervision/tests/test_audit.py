@@ -82,8 +82,8 @@ async def seal(one: Any) -> None:
         root = AuditRootClosed.model_validate_json(record.value or b"")
         [sound] = roots.sound([root])
         signature = KEY.sign(bytes.fromhex(root.root), ec.ECDSA(Prehashed(SHA256())))
-        made = Made("ecdsa-p256-sha256", signature, SEALER.serial)
-        one.append(topics.AUDIT_SEALS, roots.sealed(sound, made, SEALER.der, one.clock.now()))
+        made = Made("ecdsa-p256-sha256", signature, SEALER.serial, SEALER.der)
+        one.append(topics.AUDIT_SEALS, roots.sealed(sound, made, one.clock.now()))
     await one.read()
 
 

@@ -13,8 +13,8 @@ from contracts.supervision import AuditRootClosed
 from evidence import audit
 from signing.batches import Made
 
-SEAL: Final = "platform"
-"""The seal that roots are sealed with."""
+SEAL: Final = "audit"
+"""The platform's seal for roots; its token is its own, so that no other key of the platform speaks for the past."""
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ def sound(events: Iterable[AuditRootClosed]) -> list[AuditRootClosed]:
     return found
 
 
-def sealed(event: AuditRootClosed, made: Made, certificate_der: bytes | None, at: datetime) -> AuditRootSealed:
+def sealed(event: AuditRootClosed, made: Made, at: datetime) -> AuditRootSealed:
     """Return the answer to a root: one root, one seal."""
     return AuditRootSealed(
         event_id=derived_id("audit-root-sealed", event.root),
@@ -40,6 +40,6 @@ def sealed(event: AuditRootClosed, made: Made, certificate_der: bytes | None, at
         algorithm=made.algorithm,
         signature=base64.b64encode(made.signature).decode(),
         certificate=made.certificate,
-        certificate_der=None if certificate_der is None else base64.b64encode(certificate_der).decode(),
+        certificate_der=None if made.certificate_der is None else base64.b64encode(made.certificate_der).decode(),
         signed_at=at,
     )
