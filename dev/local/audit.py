@@ -10,6 +10,7 @@ import httpx
 from evidence import trust
 from evidence.bundle import Holds, Judged, judged
 from evidence.certificates import Certificate, Purpose
+from evidence.sm2 import OpenSslMissing
 from local import ports, up
 from local.callers import Callers
 from local.trouble import Trouble
@@ -71,7 +72,10 @@ def verify(file: Path, folder: Path) -> int:
         content = file.read_bytes()
     except OSError as trouble:
         raise Trouble(f"{file} cannot be read: {trouble.strerror}") from trouble
-    verdict = judged(content, trusting(folder))
+    try:
+        verdict = judged(content, trusting(folder))
+    except OpenSslMissing as trouble:
+        raise Trouble(str(trouble)) from trouble
     print(said(verdict))
     return 1 if verdict.findings else 0
 

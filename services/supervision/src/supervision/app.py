@@ -15,7 +15,10 @@ from supervision.watch import Watch
 
 
 def create(settings: Settings) -> Service:
-    """Return supervision, ready to run. Its tables follow wholly from the topics, so commits need not wait for disk."""
+    """Return supervision, ready to run. Its tables follow wholly from the topics, so commits need not wait for disk.
+
+    One that is built anew beside it, under another name, closes no audit chains.
+    """
     city = load(settings.catalogue_path)
     service = Service("Lianshen supervision", settings, durable=False)
     thresholds = _thresholds(settings)
@@ -41,7 +44,8 @@ def create(settings: Settings) -> Service:
     )
     service.speaks(topics.SUPERVISION, topics.AUDIT_ROOTS)
     service.serves(*api.routers(api.Desk(service.database, service.wallclock, city)))
-    service.beside(closer.run)
+    if settings.service_name == topics.AUDIT_ROOTS.speaker:
+        service.beside(closer.run)
     if thresholds.judge_conclusions or thresholds.burst_steps:
         service.beside(watch.run)
     return service

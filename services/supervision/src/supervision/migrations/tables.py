@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlmodel import BigInteger, Field, Index, text
+from sqlmodel import Field, Index, text
 
 from chassis.alembic.described import big, instant, numbered, tables_of_a_service
 
@@ -200,15 +200,16 @@ class AuditHead(Base, table=True):
 
 class AuditRoot(Base, table=True):
     __tablename__ = "audit_roots"
-    number: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
-    root: str
+    __table_args__ = (Index("audit_roots_number", "number"),)
+    root: str = Field(primary_key=True)
+    number: int = big()
     event: str
 
 
 class AuditLeaf(Base, table=True):
     __tablename__ = "audit_leaves"
     project_code: str = Field(primary_key=True)
-    number: int = Field(sa_type=BigInteger, primary_key=True)
+    root: str = Field(primary_key=True)
     place: int
 
 

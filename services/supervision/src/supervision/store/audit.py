@@ -39,16 +39,16 @@ _CLOSE = """
     ON CONFLICT (project_code, topic, partition) DO UPDATE SET closed = excluded.closed
     WHERE audit_heads.closed < excluded.closed
 """
-_ADD_ROOT = "INSERT INTO audit_roots (number, root, event) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING"
+_ADD_ROOT = "INSERT INTO audit_roots (root, number, event) VALUES ($1, $2, $3) ON CONFLICT (root) DO NOTHING"
 _ADD_LEAVES = """
-    INSERT INTO audit_leaves (project_code, number, place) SELECT p, $2, i - 1
-    FROM unnest($1::text[]) WITH ORDINALITY AS leaf (p, i) ON CONFLICT (project_code, number) DO NOTHING
+    INSERT INTO audit_leaves (project_code, root, place) SELECT p, $2, i - 1
+    FROM unnest($1::text[]) WITH ORDINALITY AS leaf (p, i) ON CONFLICT (project_code, root) DO NOTHING
 """
 _ADD_SEAL = "INSERT INTO audit_seals (root, event) VALUES ($1, $2) ON CONFLICT (root) DO NOTHING"
 _NEWEST = """
     SELECT l.place, r.event AS closed, s.event AS sealed
-    FROM audit_leaves l JOIN audit_roots r USING (number) JOIN audit_seals s USING (root)
-    WHERE l.project_code = $1 ORDER BY l.number DESC LIMIT 1
+    FROM audit_leaves l JOIN audit_roots r USING (root) JOIN audit_seals s USING (root)
+    WHERE l.project_code = $1 ORDER BY r.number DESC, root LIMIT 1
 """
 
 
@@ -111,8 +111,8 @@ async def _take_root(work: Work, event: AuditRootClosed) -> None:
         for project in event.projects
         for chain in project.chains
     ]
-    await work.execute(_ADD_ROOT, event.number, event.root, event.model_dump_json())
-    await work.execute(_ADD_LEAVES, [project.project_code for project in event.projects], event.number)
+    await work.execute(_ADD_ROOT, event.root, event.number, event.model_dump_json())
+    await work.execute(_ADD_LEAVES, [project.project_code for project in event.projects], event.root)
     await work.execute(_CLOSE, *columns(chains))
 
 

@@ -24,16 +24,17 @@ CREATE TABLE audit_heads (
 ) WITH (fillfactor = 70);
 
 CREATE TABLE audit_roots (
-    number bigint PRIMARY KEY,
-    root text NOT NULL,
+    root text PRIMARY KEY,
+    number bigint NOT NULL,
     event text NOT NULL
 );
+CREATE INDEX audit_roots_number ON audit_roots (number);
 
 CREATE TABLE audit_leaves (
     project_code text NOT NULL,
-    number bigint NOT NULL,
+    root text NOT NULL,
     place int NOT NULL,
-    PRIMARY KEY (project_code, number)
+    PRIMARY KEY (project_code, root)
 );
 
 CREATE TABLE audit_seals (
