@@ -20,19 +20,24 @@ from contracts.codes import ItemCode, ProjectCode, Sha256
 from contracts.department_worker import SealRequested
 from contracts.envelope import decode
 from contracts.parts import Actor
-from contracts.signing import SealCompleted
+from contracts.signing import AuditRootSealed, SealCompleted
+from contracts.supervision import AuditRootClosed
 from contracts.terms import DocumentKind
 from evidence import seals
+from evidence.algorithms import verifies
+from evidence.audit import Head, Place
 from evidence.certificates import Certificate, Purpose
 from evidence.seals import Signer
-from local import authority
-from local.authority import SEALS, Token, Wanted
+from local import authority, tokens
+from local.authority import SEALS, Authority, Wanted
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
+from signing.roots import SEAL as AUDIT
 from signing.token import Limits, Order, Signature, TokenDoor
+from supervision import auditing
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
@@ -98,18 +103,17 @@ class Counting(TokenDoor):
 
 
 @pytest.fixture
-def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
-    seal = Wanted("210281.GHJ", SEALS, "自然资源局", Purpose.SEAL)
-    made = authority.prepare(tmp_path / "authority", "http://127.0.0.1:1", seal)
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", AUDIT))
+    made = authority.prepare(tmp_path / "authority", "http://127.0.0.1:1", *wanted)
     for name, value in made.environment(SEALS).items():
         monkeypatch.setenv(name, value)
-    return made.token("210281.GHJ", SEALS)
+    return made
 
 
 @pytest.fixture
-def door(token: Token) -> Counting:
-    limits = Limits(threads=1)
-    return Counting(token.module, token.pin_file.parent, own_label=token.label, limits=limits, allows_stand_in=True)
+def door(made: Authority) -> Counting:
+    return Counting(tokens.proxy(), made.pins(SEALS), own_label=AUDIT, limits=Limits(threads=1), allows_stand_in=True)
 
 
 @pytest.fixture
@@ -144,7 +148,7 @@ def received(one: SealRequested) -> Received[SealRequested]:
 
 
 async def test_each_request_is_answered_once_and_verifies_offline(
-    door: Counting, token: Token, database: Database
+    door: Counting, made: Authority, database: Database
 ) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
     asked = [received(request(place, DECISION if place % 10 == 0 else OPINION)) for place in range(50)]
@@ -155,7 +159,7 @@ async def test_each_request_is_answered_once_and_verifies_offline(
     async with database.work() as work:
         await handlers.on_seal_requests(asked, work)
         assert (work.said(), door.used) == ((), 6)
-    signer = Signer(*_signer(token.certificate))
+    signer = Signer(*_signer(made.token("210281.GHJ", SEALS).certificate))
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
@@ -167,3 +171,32 @@ async def test_each_request_is_answered_once_and_verifies_offline(
 def _signer(certificate: Certificate) -> tuple[str, bytes]:
     key = certificate.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return certificate.serial, key
+
+
+def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
+    chains = {Place("approval.items.v1", 2): Head(number, b"x" * 32)}
+    return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
+
+
+async def test_each_root_of_the_audit_chains_is_sealed_once(
+    door: Counting, made: Authority, database: Database
+) -> None:
+    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    key = _signer(made.token(AUDIT, SEALS).certificate)[1]
+    first = root(1)
+    second = root(2, first)
+    forged = second.model_copy(update={"number": 3})
+    asked = [received_root(one) for one in (first, second, first, forged)]
+    for said in (2, 0):
+        async with database.work() as work:
+            await handlers.on_audit_roots(asked, work)
+            answers = [AuditRootSealed.model_validate_json(message.value) for message in work.said()]
+        assert len(answers) == said and door.used == 2
+        for closed, answer in zip((first, second), answers, strict=False):
+            signature = base64.b64decode(answer.signature)
+            assert answer.root == closed.root
+            assert verifies(answer.algorithm, key, signature, bytes.fromhex(closed.root))
+
+
+def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:
+    return Received(one, Raw(topics.AUDIT_ROOTS.name, 0, 0, 0, one.root.encode(), b"", ()), AT)
