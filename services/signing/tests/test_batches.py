@@ -35,6 +35,7 @@ from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
+from signing.pins import SUFFIX
 from signing.roots import SEAL as AUDIT
 from signing.token import Limits, Order, Signature, TokenDoor
 from supervision import auditing
@@ -104,7 +105,7 @@ class Counting(TokenDoor):
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", AUDIT))
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", "210281.JW", AUDIT))
     made = authority.prepare(tmp_path / "authority", "http://127.0.0.1:1", *wanted)
     for name, value in made.environment(SEALS).items():
         monkeypatch.setenv(name, value)
@@ -166,6 +167,25 @@ async def test_each_request_is_answered_once_and_verifies_offline(
     forms = Counter(one.algorithm for one in said if isinstance(one, SealCompleted))
     assert forms == {"ecdsa-p256-sha256": 5, "tree/ecdsa-p256-sha256": 45}
     assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
+
+
+async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(
+    door: Counting, made: Authority, database: Database
+) -> None:
+    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    seals_twice = enumerate(("210281.GHJ", "210281.JW") * 2, start=100)
+    asked = [received(request(place, DECISION, seal)) for place, seal in seals_twice]
+    latch = made.pins(SEALS) / f"210281.JW{SUFFIX}"
+    latch.touch()
+    async with database.work() as work:
+        await handlers.on_seal_requests(asked, work)
+        assert [one.raw for one in work.held] == [asked[1].raw, asked[3].raw]
+        assert all(str(latch) in one.detail for one in work.held)
+        assert len(work.said()) == door.used == 2
+    latch.unlink()
+    async with database.work() as work:
+        await handlers.on_seal_requests(asked, work)
+        assert (len(work.held), len(work.said()), door.used) == (0, 2, 4)
 
 
 def _signer(certificate: Certificate) -> tuple[str, bytes]:
