@@ -3,6 +3,7 @@ audit's."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from chassis.catalogue import City
 from contracts.codes import JurisdictionCode
