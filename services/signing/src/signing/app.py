@@ -33,6 +33,20 @@ def create(settings: Settings) -> Service:
     service.listens(Listen(topics.SEAL_REQUESTS, Handlers(token, service.wallclock).on_seal_requests))
     service.speaks(topics.SEALS, topics.IDENTITY)
     service.serves(api.router(service.database, service.wallclock, catalogues))
+    listed_issuers = trust.load(settings.trust_folder)
+    revoked = RevokedList(listed_issuers, settings.revocation_seconds)
+    logins = Logins(
+        service.database,
+        service.wallclock,
+        listed_issuers,
+        revoked,
+        PlatformKey(token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        settings.login_origin,
+        timedelta(hours=settings.session_hours),
+    )
+    service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.beside(revoked.keep_fresh)
+    service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.beside(first.enter)
     service.health.check("token", token_is_open)

@@ -1,4 +1,4 @@
-"""Signing's settings: the token and how it is opened, and the list that the roster begins with."""
+"""Signing's settings: the token and how it is opened, logins, and the list that the roster begins with."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,13 @@ class Settings(settings.Settings):
     pkcs11_token_serial: Annotated[str, Field(description="Serial of the token; empty: any with the label")] = ""
     pkcs11_pin_file: Annotated[Path, Field(description="File with the PIN, mode 0400")]
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
+    platform_certificate_file: Annotated[
+        Path, Field(description="PEM certificate of the platform's key, which signs service tokens")
+    ]
+    login_origin: Annotated[str, Field(description="Origin that a key signs at login: https://host, as browsers see it")]
+    login_per_minute: Annotated[int, Field(ge=1, description="Login requests an address may make a minute")] = 300
+    session_hours: Annotated[float, Field(gt=0, le=24, description="How long a session lasts")] = 8
+    revocation_seconds: Annotated[float, Field(gt=0, description="How often revocation lists are fetched, s")] = 300
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
