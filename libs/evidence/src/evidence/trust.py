@@ -1,0 +1,185 @@
+"""Who is trusted to say who is who: a folder, not code (ADR 0010). A real provider's chain is one more entry.
+
+    [[issuer]]
+    certificate = "issuing.pem"     # files of the same folder
+    root = "root.pem"
+    purposes = ["login", "seal", "service", "timestamp"]
+    algorithms = ["ecdsa-p256-sha256", "rsa-sha256"]
+    crl_url = "http://…/issuing.crl" # where services fetch the list
+    crl = "issuing.crl"             # and, for those without a network, the list itself; one of the two
+    grace_hours = 24                # how long a list that has ended is borne
+
+Nothing is trusted because it chains to something known: the issuer itself is listed.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, parse_pem
+from evidence.revocation import Revocations, parse_list
+
+FILE: Final = "trust.toml"
+NEEDED: Final = {"certificate", "root", "purposes", "algorithms", "grace_hours"}
+KNOWN: Final = NEEDED | {"crl", "crl_url"}
+GRANTED: Final = frozenset({Purpose.LOGIN, Purpose.SEAL, Purpose.SERVICE, Purpose.TIMESTAMP})
+ALGORITHMS: Final = frozenset({"ecdsa-p256-sha256", "rsa-sha256", "sm2-sm3"})
+
+
+class BadTrustList(Exception):
+    """The trust folder cannot be used: which file, and why."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file}: {why}")
+        self.file = file
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One issuer that is trusted, for what it is trusted, and how stale its word may be."""
+
+    certificate: Certificate
+    root: Certificate
+    purposes: frozenset[Purpose]
+    algorithms: frozenset[str]
+    grace: timedelta
+    crl_url: str | None
+    crl: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """The issuers that are trusted, found by their key."""
+
+    issuers: Mapping[bytes, Issuer] = field(repr=False)
+
+    def hold(self, certificate: Certificate, purpose: Purpose, at: datetime, revocations: Revocations) -> Issuer:
+        """Return the issuer that makes `certificate` trusted for `purpose` at the instant `at` (aware).
+
+        Raises NotTrusted for the first of: UNKNOWN_CA, NOT_YET_VALID, EXPIRED, WRONG_PURPOSE, WEAK, REVOKED,
+        REVOCATION_STALE (Art. 19, 20).
+        """
+        issuer = self.issuer_of(certificate)
+        for one in (certificate, issuer.certificate):
+            _check_validity(one, at)
+        _check_purpose(certificate, purpose, issuer)
+        if certificate.algorithm not in issuer.algorithms:
+            raise NotTrusted(Reason.WEAK, f"{certificate.algorithm} is not among those of {issuer.certificate.holder}")
+        revocations.check(certificate.serial, issuer.certificate, at, issuer.grace)
+        return issuer
+
+    def issuer_of(self, certificate: Certificate) -> Issuer:
+        """Return the listed issuer that signed `certificate`. Raises NotTrusted (UNKNOWN_CA)."""
+        issuer = self.issuers.get(certificate.authority_key_id or b"")
+        if issuer is None or not is_issued_by(certificate, issuer.certificate):
+            raise NotTrusted(Reason.UNKNOWN_CA, f"{certificate.serial} is not signed by a listed issuer")
+        return issuer
+
+    def revocations(self) -> Revocations:
+        """Return what the lists in the folder say now. Raises BadTrustList when one of them cannot be used."""
+        held = Revocations()
+        for issuer in self.issuers.values():
+            if issuer.crl is not None:
+                held = held.with_list(_read_list(issuer.crl, issuer.certificate))
+        return held
+
+
+def load(folder: Path) -> TrustList:
+    """Return the trust list of `folder`. Raises BadTrustList (file, reason)."""
+    file = folder / FILE
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as trouble:
+        raise BadTrustList(file, str(trouble)) from trouble
+    entries = told.get("issuer")
+    if set(told) != {"issuer"} or not isinstance(entries, list) or not entries:
+        raise BadTrustList(file, "[[issuer]] tables are needed, and nothing else")
+    issuers = [_issuer(file, entry) for entry in entries]
+    by_key = {issuer.certificate.key_id: issuer for issuer in issuers}
+    if len(by_key) != len(issuers):
+        raise BadTrustList(file, "an issuer is listed twice")
+    return TrustList(by_key)
+
+
+def _issuer(file: Path, entry: Any) -> Issuer:
+    if not isinstance(entry, dict) or not NEEDED <= set(entry) <= KNOWN or not {"crl", "crl_url"} & set(entry):
+        raise BadTrustList(file, f"an issuer needs {sorted(NEEDED)} and crl or crl_url, and may have nothing else")
+    certificate, root = (_authority(file.parent / str(entry[name])) for name in ("certificate", "root"))
+    if not (is_issued_by(certificate, root) and is_issued_by(root, root)):
+        raise BadTrustList(file.parent / str(entry["certificate"]), f"is not issued by the root {root.holder}")
+    return Issuer(
+        certificate=certificate,
+        root=root,
+        purposes=frozenset(Purpose(one) for one in _words(file, entry, "purposes", GRANTED)),
+        algorithms=_words(file, entry, "algorithms", ALGORITHMS),
+        grace=_grace(file, entry["grace_hours"]),
+        crl_url=_url(file, entry.get("crl_url")),
+        crl=file.parent / str(entry["crl"]) if "crl" in entry else None,
+    )
+
+
+def _authority(file: Path) -> Certificate:
+    try:
+        certificate = parse_pem(file.read_bytes())
+    except (OSError, NotTrusted) as trouble:
+        raise BadTrustList(file, str(trouble)) from trouble
+    if not certificate.is_authority:
+        raise BadTrustList(file, "is not a certificate of an authority")
+    if certificate.algorithm not in ALGORITHMS:
+        raise BadTrustList(file, f"has a key that nobody should trust: {certificate.algorithm}")
+    return certificate
+
+
+def _words(file: Path, entry: Mapping[str, Any], name: str, known: frozenset[Any]) -> frozenset[str]:
+    words = entry[name]
+    if not isinstance(words, list) or not words or not all(isinstance(one, str) and one in known for one in words):
+        raise BadTrustList(file, f"{name} must be of {sorted(known)}, not {words!r}")
+    return frozenset(words)
+
+
+def _grace(file: Path, hours: Any) -> timedelta:
+    if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= 24 * 31:
+        raise BadTrustList(file, f"grace_hours must be from 0 to {24 * 31}, not {hours!r}")
+    return timedelta(hours=hours)
+
+
+def _url(file: Path, url: Any) -> str | None:
+    if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+        raise BadTrustList(file, f"crl_url must be an address, not {url!r}")
+    return url
+
+
+def _read_list(file: Path, issuer: Certificate) -> Any:
+    try:
+        return parse_list(file.read_bytes(), issuer)
+    except (OSError, NotTrusted) as trouble:
+        raise BadTrustList(file, str(trouble)) from trouble
+
+
+def _check_validity(certificate: Certificate, at: datetime) -> None:
+    if at < certificate.not_before:
+        raise NotTrusted(Reason.NOT_YET_VALID, f"{certificate.serial} begins {certificate.not_before.isoformat()}")
+    if at > certificate.not_after:
+        raise NotTrusted(Reason.EXPIRED, f"{certificate.serial} ended {certificate.not_after.isoformat()}")
+
+
+def _check_purpose(certificate: Certificate, purpose: Purpose, issuer: Issuer) -> None:
+    if certificate.is_authority or purpose not in certificate.purposes:
+        raise NotTrusted(Reason.WRONG_PURPOSE, f"{certificate.serial} is not for {purpose}")
+    if purpose not in issuer.purposes:
+        raise NotTrusted(Reason.WRONG_PURPOSE, f"{issuer.certificate.holder} is not listed for {purpose}")
+
+
+def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether `issuer` is named in `certificate` and signed it."""
+    try:
+        certificate.read.verify_directly_issued_by(issuer.read)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
