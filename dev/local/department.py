@@ -23,6 +23,7 @@ from contracts.dispatcher import ItemDispatched
 from contracts.envelope import Event, decode, derived_id, encode
 from contracts.parts import Actor, Special
 from contracts.terms import ItemKind, ItemStep, Outcome
+from local.posts import officers_certificate
 
 ROUTINE = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
 Answers = Callable[[Event], Sequence[ItemReport]]
@@ -50,7 +51,7 @@ def report(
         department=item.department,
         jurisdiction=item.jurisdiction,
         step=step,
-        actor=Actor(holder=f"{item.department}经办人", certificate=f"CA-{item.jurisdiction}-{item.department}"),
+        actor=Actor(holder=f"{item.department}经办人", certificate=officers_certificate(item.jurisdiction, item.department)),
         outcome=outcome,
         opinion=opinion,
         special=special,

@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,9 @@ from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
 from local import children, ports
-from local.callers import Callers, officers_certificate
 from local.kafka import Kafka, create_topics
+from local.people import Login
+from local.posts import Person, development_roster, person
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES, Process
 from local.tokens import Token, prepare
@@ -29,8 +30,6 @@ from local.trouble import Trouble
 ROOT: Final = Path(__file__).resolve().parents[2]
 CATALOGUE: Final = ROOT / "catalogue" / "dalian"
 READY_SECONDS: Final = 40.0
-ROSTER_COLUMNS: Final = "serial,holder,role,jurisdiction,department,items,effective_at,authority,document"
-CONFIRMED: Final = "2000-01-01T00:00:00Z,开发环境,开发用名单"
 INHERITED: Final = (
     "PATH",
     "HOME",
@@ -104,18 +103,6 @@ def migrate(packages: Sequence[str]) -> None:
         raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
 
 
-def development_roster(departments: Iterable[tuple[str, str]]) -> str:
-    """Return the initial list for development: in every department one officer, under whom its own system reports.
-
-    It holds from the first instant that an event can name, so that compressed time of any year finds it in force.
-    """
-    rows = [
-        f"{officers_certificate(place, code)},{code}经办人,officer,{place},{code},,{CONFIRMED}"
-        for place, code in departments
-    ]
-    return "\n".join([ROSTER_COLUMNS, *rows, ""])
-
-
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -144,7 +131,7 @@ class Suite:
         self._processes = processes
         self._say = say
         folder.mkdir(parents=True, exist_ok=True)
-        self.callers = Callers(folder / "keys")
+        self._logins: dict[Person, Login] = {}
         self.roster = folder / "roster.csv"
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
@@ -185,7 +172,7 @@ class Suite:
     def start_services(self) -> None:
         """Start every service at once and wait until all are ready."""
         began = time.monotonic()
-        self.roster.write_text(development_roster(self._departments()))
+        self.roster.write_text(development_roster(self.city.catalogue))
         for process in self._processes:
             self.children[process.name] = self._child(process)
             self.children[process.name].start()
@@ -273,9 +260,19 @@ class Suite:
     def process(self, name: str) -> Child:
         return self.children[name]
 
-    def mint(self, role: str, name: str, **claims: str) -> str:
-        """Return a caller token."""
-        return self.callers.mint(role, name, **claims)
+    def log_in(self, role: str, name: str = "", **claims: str) -> Login:
+        """Return the session of whoever holds a post (`local.posts.person`), begun when it first comes.
+
+        Raises Refused when the suite does not let it in.
+        """
+        who = person(role, name, **claims)
+        if who not in self._logins:
+            self._logins[who] = self.log_in_anew(who)
+        return self._logins[who]
+
+    def log_in_anew(self, who: Person) -> Login:
+        """Return one more session of a person. Raises Refused."""
+        return Login(self.http, self.url("signing"), self.key_of(who), who)
 
     def environment(self, process: Process) -> dict[str, str]:
         """Return the whole environment of a service's process."""
@@ -291,7 +288,7 @@ class Suite:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.ports[process.name]),
             "CATALOGUE_PATH": str(CATALOGUE),
-            "IDENTITY_KEY_FILE": str(self.callers.public),
+            "TRUST_FOLDER": str(self.folder / "trust"),
             "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),

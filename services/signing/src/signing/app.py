@@ -1,13 +1,20 @@
 """Wires signing's rooms."""
 
 import asyncio
+from datetime import timedelta
 
 from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-from signing import api, initial
+from evidence import trust
+from evidence.certificates import parse_pem
+from signing import api, initial, login_api
 from signing.handlers import Handlers, InitialList
+from signing.login_api import Logins
+from signing.platform import PlatformKey
+from signing.rates import Rates
+from signing.revoked import RevokedList
 from signing.settings import Settings
 from signing.token import TokenDoor
 
@@ -45,10 +52,9 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
-    service.beside(revoked.keep_fresh)
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
-    service.beside(first.enter)
+    service.beside(first.enter, revoked.keep_fresh)
     service.health.check("token", token_is_open)
     service.health.check("roster", first.is_said)
     return service

@@ -16,6 +16,7 @@ class Settings(settings.Settings):
     pkcs11_token_serial: Annotated[str, Field(description="Serial of the token; empty: any with the label")] = ""
     pkcs11_pin_file: Annotated[Path, Field(description="File with the PIN, mode 0400")]
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
+    trust_folder: Annotated[Path, Field(description="Folder with trust.toml")]  # pyright: ignore[reportIncompatibleVariableOverride]
     platform_certificate_file: Annotated[
         Path, Field(description="PEM certificate of the platform's key, which signs service tokens")
     ]
