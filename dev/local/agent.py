@@ -1,8 +1,8 @@
 """`./run ca-agent`: the program beside a person's CA key. A page asks it on this machine alone; it shows what will be
 signed, and lets the token sign (Art. 19, 20).
 
-It never signs what it was handed as a digest: it is told an origin by the browser, a nonce and the facts of an act, shows
-them, and makes what is signed itself. Only pages of pinned origins are heard.
+It never signs what it was handed as a digest: it is told an origin by the browser, a nonce and the facts of an act,
+shows them, and makes what is signed itself. Only pages of pinned origins are heard.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from local import ports, tokens
 
 LOOPBACK: Final = "127.0.0.1"
 WAYS: Final = "GET, POST"
+HEALTH: Final = "/health/ready"
 Attribute, Class = pkcs11.Attribute, pkcs11.ObjectClass
 
 
@@ -125,11 +126,15 @@ def create(keys: Keys, origins: frozenset[str], *, asks: bool) -> FastAPI:
     async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Answer no page but those of pinned origins, and no name but this machine's own (DNS rebinding)."""
         origin, host = request.headers.get("origin", ""), request.headers.get("host", "").split(":")[0]
-        if host not in (LOOPBACK, "localhost") or origin not in origins:
+        if request.url.path != HEALTH and (host not in (LOOPBACK, "localhost") or origin not in origins):
             return Response(status_code=403)
         response = Response(status_code=204) if request.method == "OPTIONS" else await call_next(request)
         response.headers.update(_allowed(origin))
         return response
+
+    @agent.get(HEALTH)
+    def ready() -> None:
+        """Whoever started the agent asks."""
 
     @agent.get("/certificates")
     def read_certificates() -> list[dict[str, str]]:
@@ -193,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     signing = f"http://{LOOPBACK}:{ports.fixed()['signing']}"
     parser.add_argument("--origin", action="append", default=[], help=f"a page that is heard; {signing} for ./run up")
     parser.add_argument("--port", type=int, default=ports.fixed()["ca-agent"])
-    parser.add_argument("--module", type=Path, default=None, help="PKCS#11 module of the CA key; default: p11-kit's proxy")
+    parser.add_argument("--module", type=Path, help="PKCS#11 module of the CA key; default: p11-kit's proxy")
     parser.add_argument("--pins", type=Path, help="folder with a 0400 file per token (development); else asked for")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="what the module needs")
     parser.add_argument("--unattended", action="store_true", help="sign without asking (development)")

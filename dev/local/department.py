@@ -29,6 +29,11 @@ ROUTINE = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE
 Answers = Callable[[Event], Sequence[ItemReport]]
 
 
+def _officer(item: ItemDispatched) -> Actor:
+    serial = officers_certificate(item.jurisdiction, item.department)
+    return Actor(holder=f"{item.department}经办人", certificate=serial)
+
+
 def report(
     item: ItemDispatched,
     step: ItemStep,
@@ -51,7 +56,7 @@ def report(
         department=item.department,
         jurisdiction=item.jurisdiction,
         step=step,
-        actor=Actor(holder=f"{item.department}经办人", certificate=officers_certificate(item.jurisdiction, item.department)),
+        actor=_officer(item),
         outcome=outcome,
         opinion=opinion,
         special=special,

@@ -1,4 +1,4 @@
-"""Who is who in development: one person for each post that the regulation knows, by a serial that follows from the post.
+"""Who is who in development: one person for each post that the regulation knows, by a serial that follows from it.
 
 The initial list can so be written before any certificate is issued, and a certificate is issued when its person first
 comes (`local.people`).
@@ -28,6 +28,17 @@ HOLDERS: Final = {
     Role.ADMIN: "{name}",
 }
 
+NAMED: Final = {
+    Role.PLATFORM: (),
+    Role.BUILDER: ("uscc",),
+    Role.WINDOW: ("jurisdiction",),
+    Role.OFFICER: ("jurisdiction", "department"),
+    Role.SUPERVISOR: ("jurisdiction",),
+    Role.LEAD: ("jurisdiction", "department"),
+    Role.ADMIN: ("jurisdiction",),
+}
+"""What tells the holders of a post apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -48,8 +59,9 @@ def person(role: str, name: str = "", **claims: str) -> Person:
     `certificate` and `holder` name somebody else than the one whom the development list has there.
     """
     kind = Role(role)
-    place = claims.get("jurisdiction", CITY if kind is Role.PLATFORM else "")
-    department, uscc = claims.get("department", ""), claims.get("uscc", "")
+    told = {one: claims.get(one, "") for one in NAMED[kind]}
+    place = CITY if kind is Role.PLATFORM else told.get("jurisdiction", "")
+    department, uscc = told.get("department", ""), told.get("uscc", "")
     named = (name or ADMINISTRATORS[0]) if kind is Role.ADMIN else ""
     holder = claims.get("holder") or HOLDERS[kind].format(department=department, name=named)
     serial = claims.get("certificate") or serial_of(kind, place, department, uscc, named)

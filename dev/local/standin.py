@@ -1,4 +1,4 @@
-"""In fast tests only: an authority and a platform whose keys are software, so that a room can be tested without the house.
+"""In fast tests only: an authority and a platform with keys of software, so that a room is tested without the house.
 
 Whoever tests a room alone says who calls; the suite itself knows no such way in (`local.people`).
 """

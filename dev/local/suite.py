@@ -18,13 +18,14 @@ import httpx
 from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
-from local import children, ports
+from local import authority, children, ports
+from local.authority import PLATFORM, SEALS, Authority, Token
+from local.authority.seals import wanted_seals
 from local.kafka import Kafka, create_topics
-from local.people import Login
-from local.posts import Person, development_roster, person
+from local.people import STANDING, Keyring, Login, agents_command, wanted_person
 from local.postgres import Postgres, create_databases
+from local.posts import Person, development_roster, person
 from local.processes import PROCESSES, Process
-from local.tokens import Token, prepare
 from local.trouble import Trouble
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -137,6 +138,9 @@ class Suite:
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
         self.token: Token | None = None
+        self.authority: Authority | None = None
+        self.keyring: Keyring | None = None
+        self.offices: list[Child] = []
         self.databases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.http = httpx.Client(timeout=30)
@@ -158,7 +162,7 @@ class Suite:
         """Start the basics side by side, then topics and migrations, then all services at once; return when ready."""
         began = time.monotonic()
         with ThreadPoolExecutor() as pool:
-            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._prepare_token)]
+            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._open_offices)]
             for one in basics:
                 one.result()
             self.seconds["basics"] = time.monotonic() - began
@@ -179,6 +183,7 @@ class Suite:
         for process in self._processes:
             self.children[process.name].wait_ready()
         self.seconds["services"] = time.monotonic() - began
+        self._forget_logins()
         self._say(f"six services ready after {self.seconds['services']:.1f} s")
 
     def restart_services(self, settings: Mapping[str, str]) -> None:
@@ -197,7 +202,12 @@ class Suite:
     def stop(self) -> None:
         """Stop everything, the services first and side by side."""
         self.http.close()
+        self._forget_logins()
+        if self.keyring is not None:
+            self.keyring.close()
         self.stop_services()
+        for office in self.offices:
+            office.stop()
         self.kafka.stop()
         self.postgres.stop()
 
@@ -218,13 +228,31 @@ class Suite:
         """The part of the services' database passwords that is random, made once per folder."""
         path = self.folder / "keys" / "databases"
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
             path.write_text(secrets.token_hex(12))
         return path.read_text()
 
-    def _prepare_token(self) -> None:
-        if "PKCS11_MODULE" not in os.environ and any(one.name == "signing" for one in self._processes):
-            self.token = prepare(self.folder / "token")
+    def _open_offices(self) -> None:
+        """Make the certificate authority with every seal of these jurisdictions, and let it and the agent answer."""
+        if "PKCS11_MODULE" in os.environ or not any(one.name == "signing" for one in self._processes):
+            return
+        url = self.url("authority")
+        wanted = (*wanted_seals(self.city, self.jurisdictions), *map(wanted_person, STANDING))
+        made = self.authority = authority.prepare(self.folder / "authority", url, *wanted)
+        self.token = made.token(PLATFORM, SEALS)
+        self.keyring = Keyring(made, self.url("ca-agent"), self.url("signing"))
+        agent = agents_command(made, self.ports["ca-agent"], self.url("signing"))
+        self.offices = [self._office("authority", made.command), self._office("ca-agent", agent)]
+        for office in self.offices:
+            office.wait_ready()
+        self._say(f"the development certificate authority answers on {url}, the agent on {self.url('ca-agent')}")
+
+    def _office(self, name: str, command: Sequence[str]) -> Child:
+        inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
+        child = Child(name, command, inherited, self.folder / "logs" / f"{name}.log", self.url(name))
+        child.start()
+        return child
 
     def _make_topics(self) -> None:
         create_topics(self.bootstrap, self.topics())
@@ -270,9 +298,15 @@ class Suite:
             self._logins[who] = self.log_in_anew(who)
         return self._logins[who]
 
+    def _forget_logins(self) -> None:
+        for login in self._logins.values():
+            login.close()
+        self._logins.clear()
+
     def log_in_anew(self, who: Person) -> Login:
         """Return one more session of a person. Raises Refused."""
-        return Login(self.http, self.url("signing"), self.key_of(who), who)
+        assert self.keyring is not None, "whoever logs in needs signing"
+        return Login(self.keyring, who)
 
     def environment(self, process: Process) -> dict[str, str]:
         """Return the whole environment of a service's process."""
@@ -288,12 +322,12 @@ class Suite:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.ports[process.name]),
             "CATALOGUE_PATH": str(CATALOGUE),
-            "TRUST_FOLDER": str(self.folder / "trust"),
             "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
             **token,
+            **self._trust(),
             **dict(process.settings),
             **self._settings,
         }
@@ -303,8 +337,17 @@ class Suite:
             "PKCS11_MODULE": str(token.module),
             "PKCS11_TOKEN_LABEL": token.label,
             "PKCS11_PIN_FILE": str(token.pin_file),
+            "PLATFORM_CERTIFICATE_FILE": str(self.folder / "authority" / "certificates" / f"{token.label}.pem"),
+            "LOGIN_ORIGIN": self.url("signing"),
+            "LOGIN_PER_MINUTE": "60000",
+            "REVOCATION_SECONDS": "5",
             **token.environment,
         }
+
+    def _trust(self) -> dict[str, str]:
+        if self.authority is None:
+            return {}
+        return {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

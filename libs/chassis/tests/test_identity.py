@@ -69,7 +69,12 @@ def test_what_is_no_service_token_is_no_proof(door: Door) -> None:
     head, body, signature = good.removeprefix("Bearer ").split(".")
     bare = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
     texts = (None, "", "Basic eDp5", "Bearer", "Bearer x", f"Session {body}", f"Bearer {head}.{body}.")
-    for text in (*texts, f"Bearer {bare}.{body}.", f"Bearer {head}.{body[:-3]}AAA.{signature}", f"Bearer {'a' * 99_999}"):
+    for text in (
+        *texts,
+        f"Bearer {bare}.{body}.",
+        f"Bearer {head}.{body[:-3]}AAA.{signature}",
+        f"Bearer {'a' * 99_999}",
+    ):
         with pytest.raises(NotAuthenticated):
             door.caller(text)
 

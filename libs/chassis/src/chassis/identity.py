@@ -1,5 +1,5 @@
-"""The one door for callers: a service token of at most a minute, made by the platform's key, of a certificate that nobody
-has reported as lost (Art. 19, 20)."""
+"""The one door for callers: a service token of at most a minute, made by the platform's key, for a certificate that
+nobody has reported as lost (Art. 19, 20)."""
 
 import time
 from collections import OrderedDict

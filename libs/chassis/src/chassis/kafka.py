@@ -68,7 +68,7 @@ def make_producer(settings: Settings) -> "Producer":
 
 
 def make_reader(settings: Settings, wait_ms: int = 20) -> AIOKafkaConsumer:
-    """Return a consumer without a group, not yet started, for reading beside the bus; an empty fetch waits `wait_ms`."""
+    """Return a consumer without a group, not yet started, to read beside the bus; an empty fetch waits `wait_ms`."""
     return AIOKafkaConsumer(
         **connection(settings),
         client_id=f"{settings.service_name}-beside",

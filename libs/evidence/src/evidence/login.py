@@ -1,7 +1,7 @@
 """Proving who one is with a key: Web eID's authentication token, judged without the platform (Art. 19).
 
-The holder's key signs hash(origin) ‖ hash(nonce): the origin that the holder was shown, the nonce that was given to this
-browser alone. A token says nothing of roles; it proves a holder.
+The holder's key signs hash(origin) ‖ hash(nonce): the origin that the holder was shown, the nonce that was given to
+this browser alone. A token says nothing of roles; it proves a holder.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from evidence.certificates import Certificate, NotTrusted, Purpose, parse
+from evidence.certificates import Certificate, Purpose, parse
 from evidence.revocation import Revocations
 from evidence.trust import TrustList
 

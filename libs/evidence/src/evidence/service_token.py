@@ -1,4 +1,4 @@
-"""What one service shows another for its caller: a JWT of at most a minute, made inside the platform's own token (Art. 19).
+"""What is shown to a service for its caller: a JWT of at most a minute, made inside the platform's own token (Art. 19).
 
 It carries the certificate of the key that signed it (x5c). Whoever reads it trusts that certificate for this purpose by
 its own trust list, and nothing else: a key is changed by issuing another certificate.

@@ -1,7 +1,7 @@
-"""An act signed by the officer's own key: a fresh signature over what is done, so that Art. 20 can be proved (谁持锁谁负责).
+"""An act signed by the officer's own key: a fresh signature over what is done, so that Art. 20 can be proved.
 
-What is signed is a text that a person can read: one line a fact, the origin first, the nonce last. Whoever keeps the text,
-the certificate and the signature can show years later who did it, without the platform.
+What is signed is a text that a person can read: one line a fact, the origin first, the nonce last. Whoever keeps the
+text, the certificate and the signature can show years later who did it, without the platform.
 """
 
 import base64

@@ -40,7 +40,7 @@ def create(settings: Settings) -> Service:
     service.listens(Listen(topics.SEAL_REQUESTS, Handlers(token, service.wallclock).on_seal_requests))
     service.speaks(topics.SEALS, topics.IDENTITY)
     service.serves(api.router(service.database, service.wallclock, catalogues))
-    listed_issuers = trust.load(settings.trust_folder)
+    listed_issuers = trust.load(settings.trusted)
     revoked = RevokedList(listed_issuers, settings.revocation_seconds)
     logins = Logins(
         service.database,

@@ -114,8 +114,8 @@ OF_A_DEPARTMENT: Final = {
     Role.ADMIN: False,
     Role.PLATFORM: False,
 }
-"""The roles that the roster lists, and whether they are a department's; the others are a territory's. A builder alone is
-known by its certificate."""
+"""The roles that the roster lists, and whether they are a department's; the others are a territory's. Only a builder
+is known by its certificate alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Logging in over HTTP: a challenge, its answer by the key, a session, and service tokens of a minute (Art. 19).
 
-The session's secret travels in a cookie that scripts cannot read, or in the header `Authorization: Session …` of a program.
+The session's secret travels in a cookie that no script can read, or in a program's header `Authorization: Session …`.
 """
 
 import json

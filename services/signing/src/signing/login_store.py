@@ -35,7 +35,7 @@ _SESSION = "SELECT * FROM login_sessions WHERE secret = $1 AND ends_at > $2"
 _END = "DELETE FROM login_sessions WHERE secret = $1"
 _END_ALL = "DELETE FROM login_sessions WHERE serial = $1"
 _ADD_ATTEMPT = """
-    WITH gone AS (DELETE FROM login_attempts WHERE at < $2 - interval '180 days')
+    WITH gone AS (DELETE FROM login_attempts WHERE at < $2::timestamptz - interval '180 days')
     INSERT INTO login_attempts (attempt_id, at, serial, code, address) VALUES ($1, $2, $3, $4, $5)
 """
 
@@ -82,9 +82,7 @@ async def end_all(work: Work, serial: str) -> None:
     await work.execute(_END_ALL, serial)
 
 
-async def add_attempt(
-    work: Work, attempt_id: UUID, at: datetime, serial: str | None, code: str, address: str
-) -> None:
+async def add_attempt(work: Work, attempt_id: UUID, at: datetime, serial: str | None, code: str, address: str) -> None:
     """Keep a login that was refused; `serial` as the token claimed it."""
     await work.execute(_ADD_ATTEMPT, attempt_id, at, serial, code, address)
 

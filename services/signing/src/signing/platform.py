@@ -36,9 +36,7 @@ class PlatformKey:
         """Return the signature over `message`. Raises PlatformKeyUnavailable."""
         digest = sha256(message).digest()
         try:
-            made = await asyncio.get_running_loop().run_in_executor(
-                self._token.executor, self._token.sign, [digest]
-            )
+            made = await asyncio.get_running_loop().run_in_executor(self._token.executor, self._token.sign, [digest])
         except TokenUnavailable as trouble:
             raise PlatformKeyUnavailable from trouble
         return made[0].value

@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
 ALGORITHM: Final = "ecdsa-p256-sha256"
-KEY_LABEL: Final = "seal"
 REQUIRED: Final = {
     pkcs11.Attribute.SENSITIVE: True,
     pkcs11.Attribute.EXTRACTABLE: False,
@@ -136,16 +135,16 @@ class TokenDoor:
         return found[0]
 
     def _prepared(self, token: Any, anchor: Any) -> _Opened:
-        if self._may_make_key and not list(anchor.get_objects({pkcs11.Attribute.LABEL: KEY_LABEL})):
-            _make_key(anchor)
+        if self._may_make_key and not list(anchor.get_objects({pkcs11.Attribute.LABEL: self._label})):
+            _make_key(anchor, self._label)
         sessions: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
         for number in range(self._threads):
             session = anchor if number == 0 else token.open()
-            sessions.put((session, _private_key(session)))
-        public = anchor.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=KEY_LABEL)
+            sessions.put((session, _private_key(session, self._label)))
+        public = anchor.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=self._label)
         key = load_der_public_key(encode_ec_public_key(public))
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        return _Opened(sessions, key, f"{token.serial.decode(errors='replace').strip()}:{KEY_LABEL}")
+        return _Opened(sessions, key, f"{token.serial.decode(errors='replace').strip()}:{self._label}")
 
     def _close(self, why: str) -> None:
         with self._lock:
@@ -154,17 +153,17 @@ class TokenDoor:
             self._opened = None
 
 
-def _make_key(session: Any) -> None:
+def _make_key(session: Any, label: str) -> None:
     parameters = session.create_domain_parameters(
         pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
     )
     template = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-    parameters.generate_keypair(store=True, label=KEY_LABEL, private_template=template)
+    parameters.generate_keypair(store=True, label=label, private_template=template)
 
 
-def _private_key(session: Any) -> Any:
+def _private_key(session: Any, label: str) -> Any:
     """Return the sealing key. Raises TokenUnavailable when it could ever have left the token."""
-    key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=KEY_LABEL)
+    key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=label)
     for attribute, value in REQUIRED.items():
         if key[attribute] != value:
             raise TokenUnavailable(f"the sealing key's {attribute.name} is not {value}")
