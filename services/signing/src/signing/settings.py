@@ -25,6 +25,9 @@ class Settings(settings.Settings):
     login_per_minute: Annotated[int, Field(ge=1, description="Login requests an address may make a minute")] = 300
     session_hours: Annotated[float, Field(gt=0, le=24, description="How long a session lasts")] = 8
     revocation_seconds: Annotated[float, Field(gt=0, description="How often revocation lists are fetched, s")] = 300
+    batch_forbidden: Annotated[
+        str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
+    ] = ""
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
