@@ -19,8 +19,8 @@ from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
 from local import authority, children, ports
-from local.authority import PLATFORM, SEALS, Authority, Token
-from local.authority.seals import wanted_seals
+from local.authority import PLATFORM, Authority
+from local.authority.seals import signing_environment, wanted_seals
 from local.kafka import Kafka, create_topics
 from local.people import STANDING, Keyring, Login, agents_command, wanted_person
 from local.postgres import Postgres, create_databases
@@ -137,7 +137,6 @@ class Suite:
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
-        self.token: Token | None = None
         self.authority: Authority | None = None
         self.keyring: Keyring | None = None
         self.offices: list[Child] = []
@@ -240,7 +239,6 @@ class Suite:
         url = self.url("authority")
         wanted = (*wanted_seals(self.city, self.jurisdictions), *map(wanted_person, STANDING))
         made = self.authority = authority.prepare(self.folder / "authority", url, *wanted)
-        self.token = made.token(PLATFORM, SEALS)
         self.keyring = Keyring(made, self.url("ca-agent"), self.url("signing"))
         agent = agents_command(made, self.ports["ca-agent"], self.url("signing"))
         self.offices = [self._office("authority", made.command), self._office("ca-agent", agent)]
@@ -311,7 +309,6 @@ class Suite:
     def environment(self, process: Process) -> dict[str, str]:
         """Return the whole environment of a service's process."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        token = {} if self.token is None else self._token_environment(self.token)
         return {
             **inherited,
             "SERVICE_NAME": process.name,
@@ -326,28 +323,29 @@ class Suite:
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
-            **token,
-            **self._trust(),
+            **self._authority_environment(process),
             **dict(process.settings),
             **self._settings,
         }
 
-    def _token_environment(self, token: Token) -> dict[str, str]:
+    def _login_environment(self) -> dict[str, str]:
+        """Where one logs in here; development asks sooner what was revoked, and nobody to come more slowly."""
+        pem = self.folder / "authority" / "certificates" / f"{PLATFORM}.pem"
         return {
-            "PKCS11_MODULE": str(token.module),
-            "PKCS11_TOKEN_LABEL": token.label,
-            "PKCS11_PIN_FILE": str(token.pin_file),
-            "PLATFORM_CERTIFICATE_FILE": str(self.folder / "authority" / "certificates" / f"{token.label}.pem"),
+            "PLATFORM_CERTIFICATE_FILE": str(pem),
             "LOGIN_ORIGIN": self.url("signing"),
             "LOGIN_PER_MINUTE": "60000",
             "REVOCATION_SECONDS": "5",
-            **token.environment,
         }
 
-    def _trust(self) -> dict[str, str]:
+    def _authority_environment(self, process: Process) -> dict[str, str]:
+        """Whom everybody trusts, and, for signing alone, the tokens of the seals and of the platform."""
         if self.authority is None:
             return {}
-        return {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+        trust = {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+        if process.package != "signing":
+            return trust
+        return trust | signing_environment(self.authority) | self._login_environment()
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

@@ -1,6 +1,5 @@
 """Wires signing's rooms."""
 
-import asyncio
 from datetime import timedelta
 
 from chassis.bus import Listen
@@ -16,7 +15,7 @@ from signing.platform import PlatformKey
 from signing.rates import Rates
 from signing.revoked import RevokedList
 from signing.settings import Settings
-from signing.token import TokenDoor
+from signing.token import Limits, TokenDoor
 
 
 def create(settings: Settings) -> Service:
@@ -27,20 +26,20 @@ def create(settings: Settings) -> Service:
     service = Service("Lianshen signing", settings)
     token = TokenDoor(
         settings.pkcs11_module,
-        settings.pkcs11_token_label,
-        settings.pkcs11_token_serial,
-        settings.pkcs11_pin_file,
-        settings.token_threads,
-        may_make_key=settings.environment == "development",
+        settings.pkcs11_pin_folder,
+        settings.pkcs11_latch_folder,
+        own_label=settings.pkcs11_own_token,
+        limits=Limits(settings.token_threads, settings.token_waiting, settings.token_seconds),
+        allows_stand_in=settings.environment == "development",
     )
-
-    async def token_is_open() -> bool:
-        return await asyncio.get_running_loop().run_in_executor(token.executor, token.is_open)
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
     handlers = Handlers(token, service.wallclock, forbidding)
-    service.listens(Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests))
-    service.speaks(topics.SEALS, topics.IDENTITY)
+    service.listens(
+        Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
+        Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
+    )
+    service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(api.router(service.database, service.wallclock, catalogues))
     listed_issuers = trust.load(settings.trusted)
     revoked = RevokedList(listed_issuers, settings.revocation_seconds)
@@ -49,7 +48,7 @@ def create(settings: Settings) -> Service:
         service.wallclock,
         listed_issuers,
         revoked,
-        PlatformKey(token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
         settings.login_origin,
         timedelta(hours=settings.session_hours),
     )
@@ -57,6 +56,6 @@ def create(settings: Settings) -> Service:
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.beside(first.enter, revoked.keep_fresh)
-    service.health.check("token", token_is_open)
+    service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

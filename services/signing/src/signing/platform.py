@@ -1,6 +1,5 @@
 """The platform's own key: it signs service tokens inside its token, and nothing else."""
 
-import asyncio
 from hashlib import sha256
 from typing import Protocol
 
@@ -26,17 +25,17 @@ class Platform(Protocol):
 
 
 class PlatformKey:
-    """The key of `certificate`, behind the token's door."""
+    """The key of `certificate`, in the token `label`, behind the token door."""
 
-    def __init__(self, token: TokenDoor, certificate: Certificate) -> None:
+    def __init__(self, token: TokenDoor, label: str, certificate: Certificate) -> None:
         self._token = token
+        self._label = label
         self.certificate = certificate
 
     async def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`. Raises PlatformKeyUnavailable."""
-        digest = sha256(message).digest()
         try:
-            made = await asyncio.get_running_loop().run_in_executor(self._token.executor, self._token.sign, [digest])
+            (made,) = await self._token.sign([(self._label, sha256(message).digest())])
         except TokenUnavailable as trouble:
             raise PlatformKeyUnavailable from trouble
-        return made[0].value
+        return made.value
