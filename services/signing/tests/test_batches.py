@@ -5,12 +5,10 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chassis.bus import Received, raw_of
 from chassis.database import Database
@@ -26,25 +24,26 @@ from contracts.terms import DocumentKind
 from evidence import seals
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
-from evidence.certificates import Certificate, Purpose
-from evidence.seals import Signer
+from evidence.certificates import Purpose
+from evidence.seals import signer_of
 from local import authority, tokens
 from local.authority import SEALS, Authority, Wanted
+from local.authority.seals import AUDIT
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
 from signing.pins import SUFFIX
-from signing.roots import SEAL as AUDIT
-from signing.token import Limits, Order, Signature, TokenDoor
+from signing.token import Order, Signature, TokenDoor
 from supervision import auditing
 
+SEAL = "210281.GHJ"
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
 
 
-def request(place: int, kind: DocumentKind = OPINION, seal: str = "210281.GHJ") -> SealRequested:
+def request(place: int, kind: DocumentKind = OPINION, seal: str = SEAL) -> SealRequested:
     return SealRequested(
         event_id=UUID(int=place + 1000),
         causation_id=UUID(int=place + 2000),
@@ -103,18 +102,17 @@ class Counting(TokenDoor):
         return await super().sign(orders)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, "210281.JW", AUDIT))
+    return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *wanted)
+
+
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", "210281.JW", AUDIT))
-    made = authority.prepare(tmp_path / "authority", "http://127.0.0.1:1", *wanted)
+def door(made: Authority, monkeypatch: pytest.MonkeyPatch) -> Counting:
     for name, value in made.environment(SEALS).items():
         monkeypatch.setenv(name, value)
-    return made
-
-
-@pytest.fixture
-def door(made: Authority) -> Counting:
-    return Counting(tokens.proxy(), made.pins(SEALS), own_label=AUDIT, limits=Limits(threads=1), allows_stand_in=True)
+    return Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
 
 
 @pytest.fixture
@@ -160,7 +158,7 @@ async def test_each_request_is_answered_once_and_verifies_offline(
     async with database.work() as work:
         await handlers.on_seal_requests(asked, work)
         assert (work.said(), door.used) == ((), 6)
-    signer = Signer(*_signer(made.token("210281.GHJ", SEALS).certificate))
+    signer = signer_of(made.token(SEAL, SEALS).certificate)
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
@@ -188,11 +186,6 @@ async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(
         assert (len(work.held), len(work.said()), door.used) == (0, 2, 4)
 
 
-def _signer(certificate: Certificate) -> tuple[str, bytes]:
-    key = certificate.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return certificate.serial, key
-
-
 def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
     chains = {Place("approval.items.v1", 2): Head(number, b"x" * 32)}
     return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
@@ -202,7 +195,6 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(
     door: Counting, made: Authority, database: Database
 ) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
-    key = _signer(made.token(AUDIT, SEALS).certificate)[1]
     first = root(1)
     second = root(2, first)
     forged = second.model_copy(update={"number": 3})
@@ -215,7 +207,12 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(
         for closed, answer in zip((first, second), answers, strict=False):
             signature = base64.b64decode(answer.signature)
             assert answer.root == closed.root
-            assert verifies(answer.algorithm, key, signature, bytes.fromhex(closed.root))
+            assert verifies(
+                answer.algorithm,
+                signer_of(made.token(AUDIT, SEALS).certificate).key,
+                signature,
+                bytes.fromhex(closed.root),
+            )
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:

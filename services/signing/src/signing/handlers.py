@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 
 class Handlers:
-    """Signing's handlers: a seal's token is labelled by the seal; `forbidding` names those that make no batches."""
+    """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`). `forbidding` names the seals
+    whose token makes no batches."""
 
     def __init__(self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = ()) -> None:
         self._token = token
@@ -89,7 +90,7 @@ class Handlers:
     async def _signed(self, orders: Sequence[Order]) -> list[Made]:
         """Sign each digest with the key of its seal's token."""
         signatures = await self._told(self._token.sign(orders))
-        return [Made(signature.algorithm, signature.value, signature.serial) for signature in signatures]
+        return [Made(one.algorithm, one.value, one.serial, one.certificate.der) for one in signatures]
 
     async def _told(self, asked: Awaitable[Told]) -> Told:
         try:
