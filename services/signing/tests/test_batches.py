@@ -175,7 +175,6 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(
     door: Counting, made: Authority, database: Database
 ) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
-    key = _signer(made.token(AUDIT, SEALS).certificate)[1]
     first = root(1)
     second = root(2, first)
     forged = second.model_copy(update={"number": 3})
