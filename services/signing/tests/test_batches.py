@@ -2,15 +2,13 @@
 
 import base64
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chassis.bus import Received, raw_of
 from chassis.database import Database
@@ -26,14 +24,16 @@ from contracts.terms import DocumentKind
 from evidence import seals
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
-from evidence.seals import Signer
+from evidence.certificates import Purpose, parse
 from local import tokens
+from local.authority import SEALS, Authority, Wanted, prepare
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
+from signing import roots
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
-from signing.token import Signature, TokenDoor
+from signing.token import Order, Signature, TokenDoor
 from supervision import auditing
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -90,21 +90,28 @@ def test_every_answer_of_a_batch_carries_the_same_signature_and_its_own_path() -
 
 
 class Counting(TokenDoor):
-    """The real token, with what it was asked to sign counted."""
+    """The real tokens, with what they were asked to sign counted."""
 
     used = 0
 
-    def sign(self, digests: Any) -> list[Signature]:
-        self.used += len(digests)
-        return super().sign(digests)
+    async def sign(self, orders: Sequence[Order]) -> list[Signature]:
+        self.used += len(orders)
+        made = await super().sign(orders)
+        self.certificates = {label: one.certificate for (label, _), one in zip(orders, made, strict=True)}
+        return made
+
+
+@pytest.fixture(scope="module")
+def tokens_of(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    seals_ = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", roots.SEAL))
+    return prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *seals_)
 
 
 @pytest.fixture
-def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    token = tokens.prepare(tmp_path / "token")
-    for name, value in token.environment.items():
+def door(tokens_of: Authority, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    for name, value in tokens_of.environment(SEALS).items():
         monkeypatch.setenv(name, value)
-    return Counting(token.module, token.label, "", token.pin_file, 1, may_make_key=True)
+    return Counting(tokens.proxy(), tokens_of.pins(SEALS), own_label=roots.SEAL, allows_stand_in=True)
 
 
 @pytest.fixture
@@ -148,18 +155,13 @@ async def test_each_request_is_answered_once_and_verifies_offline(door: Counting
     async with database.work() as work:
         await handlers.on_seal_requests(asked, work)
         assert (work.said(), door.used) == ((), 6)
-    signer = Signer(*_signer(door))
+    signer = seals.signer_of(door.certificates["210281.GHJ"])
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
     forms = Counter(one.algorithm for one in said if isinstance(one, SealCompleted))
     assert forms == {"ecdsa-p256-sha256": 5, "tree/ecdsa-p256-sha256": 45}
     assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
-
-
-def _signer(door: TokenDoor) -> tuple[str, bytes]:
-    opened = door._open()  # pyright: ignore[reportPrivateUsage]
-    return opened.serial, opened.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
@@ -177,11 +179,13 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, data
         async with database.work() as work:
             await handlers.on_audit_roots(asked, work)
             answers = [AuditRootSealed.model_validate_json(message.value) for message in work.said()]
-        assert len(answers) == said and door.used == 2
+        assert len(answers) == said and door.used == 2, said
         for closed, answer in zip((first, second), answers, strict=False):
             signature = base64.b64decode(answer.signature)
             assert answer.root == closed.root
-            assert verifies(answer.algorithm, _signer(door)[1], signature, bytes.fromhex(closed.root))
+            signer = parse(base64.b64decode(answer.certificate_der or ""))
+            assert (signer.serial, signer.purposes) == (answer.certificate, {Purpose.SEAL})
+            assert verifies(answer.algorithm, seals.signer_of(signer).key, signature, bytes.fromhex(closed.root))
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:
