@@ -1,4 +1,5 @@
-"""Whose seals a city needs: its departments' and windows', the platform's key and its seal for audits."""
+"""Whose seals a city needs: each department's and each window's of its jurisdictions, the platform's key, and the
+audit's."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,15 +9,16 @@ from contracts.codes import JurisdictionCode
 from evidence.certificates import Purpose
 from local import authority, tokens
 from local.authority import PLATFORM, SEALS, Authority, Wanted
-from signing import roots
 
 WINDOW = "WINDOW"
+AUDIT = "audit"
+"""The seal that signing puts on roots of the audit chains (`signing.roots.SEAL`)."""
 
 
 def wanted_seals(city: City, jurisdictions: Iterable[JurisdictionCode]) -> Iterator[Wanted]:
     """Yield what signing's store holds; a seal's token is labelled as events name the seal (`210281.GHJ`)."""
     yield Wanted(PLATFORM, SEALS, "联审平台", Purpose.SERVICE)
-    yield Wanted(roots.SEAL, SEALS, "联审平台审计专用章", Purpose.SEAL)
+    yield _seal(AUDIT, "联审平台审计专用章")
     catalogue = city.catalogue
     for jurisdiction in jurisdictions:
         place = catalogue.places[jurisdiction]

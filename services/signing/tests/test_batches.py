@@ -24,23 +24,25 @@ from contracts.terms import DocumentKind
 from evidence import seals
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
-from evidence.certificates import Purpose, parse
-from local import tokens
-from local.authority import SEALS, Authority, Wanted, prepare
+from evidence.certificates import Purpose
+from evidence.seals import signer_of
+from local import authority, tokens
+from local.authority import SEALS, Authority, Wanted
+from local.authority.seals import AUDIT
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
-from signing import roots
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
 from signing.token import Order, Signature, TokenDoor
 from supervision import auditing
 
+SEAL = "210281.GHJ"
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
 
 
-def request(place: int, kind: DocumentKind = OPINION, seal: str = "210281.GHJ") -> SealRequested:
+def request(place: int, kind: DocumentKind = OPINION, seal: str = SEAL) -> SealRequested:
     return SealRequested(
         event_id=UUID(int=place + 1000),
         causation_id=UUID(int=place + 2000),
@@ -90,28 +92,26 @@ def test_every_answer_of_a_batch_carries_the_same_signature_and_its_own_path() -
 
 
 class Counting(TokenDoor):
-    """The real tokens, with what they were asked to sign counted."""
+    """The real token, with what it was asked to sign counted."""
 
     used = 0
 
     async def sign(self, orders: Sequence[Order]) -> list[Signature]:
         self.used += len(orders)
-        made = await super().sign(orders)
-        self.certificates = {label: one.certificate for (label, _), one in zip(orders, made, strict=True)}
-        return made
+        return await super().sign(orders)
 
 
 @pytest.fixture(scope="module")
-def tokens_of(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    seals_ = (Wanted(label, SEALS, label, Purpose.SEAL) for label in ("210281.GHJ", roots.SEAL))
-    return prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *seals_)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, AUDIT))
+    return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *wanted)
 
 
 @pytest.fixture
-def door(tokens_of: Authority, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    for name, value in tokens_of.environment(SEALS).items():
+def door(made: Authority, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    for name, value in made.environment(SEALS).items():
         monkeypatch.setenv(name, value)
-    return Counting(tokens.proxy(), tokens_of.pins(SEALS), own_label=roots.SEAL, allows_stand_in=True)
+    return Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
 
 
 @pytest.fixture
@@ -145,7 +145,9 @@ def received(one: SealRequested) -> Received[SealRequested]:
     return Received(one, raw, AT)
 
 
-async def test_each_request_is_answered_once_and_verifies_offline(door: Counting, database: Database) -> None:
+async def test_each_request_is_answered_once_and_verifies_offline(
+    door: Counting, made: Authority, database: Database
+) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
     asked = [received(request(place, DECISION if place % 10 == 0 else OPINION)) for place in range(50)]
     async with database.work() as work:
@@ -155,7 +157,7 @@ async def test_each_request_is_answered_once_and_verifies_offline(door: Counting
     async with database.work() as work:
         await handlers.on_seal_requests(asked, work)
         assert (work.said(), door.used) == ((), 6)
-    signer = seals.signer_of(door.certificates["210281.GHJ"])
+    signer = signer_of(made.token(SEAL, SEALS).certificate)
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
@@ -169,7 +171,9 @@ def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClose
     return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
 
 
-async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, database: Database) -> None:
+async def test_each_root_of_the_audit_chains_is_sealed_once(
+    door: Counting, made: Authority, database: Database
+) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
     first = root(1)
     second = root(2, first)
@@ -179,13 +183,16 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, data
         async with database.work() as work:
             await handlers.on_audit_roots(asked, work)
             answers = [AuditRootSealed.model_validate_json(message.value) for message in work.said()]
-        assert len(answers) == said and door.used == 2, said
+        assert len(answers) == said and door.used == 2
         for closed, answer in zip((first, second), answers, strict=False):
             signature = base64.b64decode(answer.signature)
             assert answer.root == closed.root
-            signer = parse(base64.b64decode(answer.certificate_der or ""))
-            assert (signer.serial, signer.purposes) == (answer.certificate, {Purpose.SEAL})
-            assert verifies(answer.algorithm, seals.signer_of(signer).key, signature, bytes.fromhex(closed.root))
+            assert verifies(
+                answer.algorithm,
+                signer_of(made.token(AUDIT, SEALS).certificate).key,
+                signature,
+                bytes.fromhex(closed.root),
+            )
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:

@@ -29,8 +29,8 @@ log = structlog.get_logger()
 
 
 class Handlers:
-    """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`); the tokens of the seals
-    `forbidding` sign no batches."""
+    """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`). `forbidding` names the seals
+    whose token makes no batches."""
 
     def __init__(self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = ()) -> None:
         self._token = token

@@ -18,11 +18,11 @@ class Settings(settings.Settings):
     ] = None
     pkcs11_own_token: Annotated[str, Field(description="Label of the platform's own token")] = "platform"
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
-    token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
-    token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
     batch_forbidden: Annotated[
         str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
     ] = ""
+    token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
+    token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
