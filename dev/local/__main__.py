@@ -23,7 +23,7 @@ VERBS: Final = {
     "down": Verb("local.down", "stop a suite that `up` keeps up; --wipe forgets its data"),
     "doctor": Verb("local.doctor", "the table of what is needed and what is there"),
     "lint": Verb("local.lint", "format, lint, import rules, types"),
-    "bench": Verb("local.bench", "measure: job-8, idle, clock, oracle"),
+    "bench": Verb("local.bench", "measure: job-8, job-t, idle, clock, oracle"),
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),

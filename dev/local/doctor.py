@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local import fonts, kafka, ports
+from local import fonts, ports
+from local.caches import cache
 
 
 def main(arguments: list[str]) -> int:
@@ -29,12 +30,12 @@ def _wheel(name: str) -> Callable[[], str]:
 
 
 def _jars() -> str:
-    folder = kafka.cache() / "kafka-4.4.0"
+    folder = cache() / "kafka-4.4.0"
     return str(folder) if (folder / ".complete").exists() else "fetched on first use (43 MB)"
 
 
 def _library(name: str) -> Callable[[], str]:
-    roots = (Path("/"), kafka.cache() / "softhsm")
+    roots = (Path("/"), cache() / "softhsm")
     patterns = (f"usr/lib/*-linux-*/{name}", f"usr/lib/softhsm/{name}")
     return lambda: next((str(path) for root in roots for one in patterns for path in root.glob(one)), "")
 

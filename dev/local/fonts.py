@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from local.kafka import cache
+from local.caches import cache
 from local.trouble import Trouble
 
 PACKAGES: Final = ("fonts-noto-cjk", "fonts-hanazono", "poppler-utils")

@@ -11,6 +11,7 @@ from typing import Final
 
 from contracts.topics import Topic
 from local import children
+from local.caches import cache
 from local.trouble import Trouble
 
 COORDINATE: Final = "org.apache.kafka:kafka_2.13:4.4.0"
@@ -46,12 +47,6 @@ background.threads=2
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
-
-
-def cache() -> Path:
-    """Return the folder for what is fetched once and serves every checkout."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("LIANSHEN_CACHE") or home / "lianshen")
 
 
 def jars() -> Path:

@@ -11,7 +11,13 @@ def fixed() -> dict[str, int]:
     """Return the ports of `./run up`."""
     base = int(os.environ.get("LIANSHEN_PORT_BASE", "8100"))
     services = {name: base + place for place, name in enumerate(SERVICES, start=1)}
-    return {"postgres": base + 7332, "kafka": base + 10992, "kafka-controller": base + 10993, **services}
+    return {
+        "postgres": base + 7332,
+        "kafka": base + 10992,
+        "kafka-controller": base + 10993,
+        "authority": base + 80,
+        **services,
+    }
 
 
 def free() -> dict[str, int]:

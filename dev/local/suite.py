@@ -18,7 +18,9 @@ import httpx
 from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
-from local import children, ports
+from local import authority, children, ports
+from local.authority import Authority
+from local.authority.seals import wanted_seals
 from local.callers import Callers, officers_certificate
 from local.kafka import Kafka, create_topics
 from local.postgres import Postgres, create_databases
@@ -150,6 +152,8 @@ class Suite:
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
         self.token: Token | None = None
+        self.authority: Authority | None = None
+        self.office: Child | None = None
         self.databases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.http = httpx.Client(timeout=30)
@@ -211,6 +215,8 @@ class Suite:
         """Stop everything, the services first and side by side."""
         self.http.close()
         self.stop_services()
+        if self.office is not None:
+            self.office.stop()
         self.kafka.stop()
         self.postgres.stop()
 
@@ -238,6 +244,18 @@ class Suite:
     def _prepare_token(self) -> None:
         if "PKCS11_MODULE" not in os.environ and any(one.name == "signing" for one in self._processes):
             self.token = prepare(self.folder / "token")
+            self._open_office()
+
+    def _open_office(self) -> None:
+        """Make the certificate authority with every seal of these jurisdictions, and let it answer over HTTP."""
+        url = self.url("authority")
+        self.authority = authority.prepare(self.folder / "authority", url, *wanted_seals(self.city, self.jurisdictions))
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        log = self.folder / "logs" / "authority.log"
+        self.office = Child("authority", self.authority.command, inherited, log, url)
+        self.office.start()
+        self.office.wait_ready()
+        self._say(f"the development certificate authority answers on {url}")
 
     def _make_topics(self) -> None:
         create_topics(self.bootstrap, self.topics())
@@ -297,6 +315,7 @@ class Suite:
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
             **token,
+            **self._trust(),
             **dict(process.settings),
             **self._settings,
         }
@@ -308,6 +327,11 @@ class Suite:
             "PKCS11_PIN_FILE": str(token.pin_file),
             **token.environment,
         }
+
+    def _trust(self) -> dict[str, str]:
+        if self.authority is None:
+            return {}
+        return {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

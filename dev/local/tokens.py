@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.kafka import cache
+from local.caches import cache
 from local.trouble import Trouble
 
 PACKAGES: Final = ("softhsm2", "libsofthsm2", "p11-kit", "p11-kit-modules", "libp11-kit0")
@@ -28,7 +28,7 @@ class Token:
 
 def prepare(folder: Path) -> Token:
     """Return the development token of `folder`, made on first use."""
-    root = _installed()
+    root = installed()
     token = _describe(folder, root)
     if not token.pin_file.exists():
         _make(folder, root, token)
@@ -38,7 +38,7 @@ def prepare(folder: Path) -> Token:
 def _describe(folder: Path, root: Path) -> Token:
     environment = {"SOFTHSM2_CONF": str(folder / "softhsm2.conf"), "P11_KIT_STRICT": "1"}
     environment["XDG_CONFIG_HOME"] = str(folder / "config")
-    return Token(_library(root, "libp11-kit.so.0"), LABEL, folder / "pin", environment)
+    return Token(library(root, "libp11-kit.so.0"), LABEL, folder / "pin", environment)
 
 
 def _make(folder: Path, root: Path, token: Token) -> None:
@@ -47,13 +47,13 @@ def _make(folder: Path, root: Path, token: Token) -> None:
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
     modules = folder / "config" / "pkcs11" / "modules"
     modules.mkdir(parents=True)
-    (modules / "softhsm2.module").write_text(f"module: {_library(root, 'libsofthsm2.so')}\ncritical: yes\n")
+    (modules / "softhsm2.module").write_text(f"module: {library(root, 'libsofthsm2.so')}\ncritical: yes\n")
     (folder / "config" / "pkcs11" / "pkcs11.conf").write_text("user-config: only\n")
     pin = secrets.token_hex(8)
     tool = next(path for path in (root / "usr/bin/softhsm2-util", Path("/usr/bin/softhsm2-util")) if path.exists())
     command = [str(tool), "--init-token", "--free", "--label", LABEL, "--pin", pin, "--so-pin", secrets.token_hex(8)]
-    environment = {**os.environ, **token.environment, "LD_LIBRARY_PATH": _library_path(root)}
-    command += ["--module", str(_library(root, "libsofthsm2.so"))]
+    environment = {**os.environ, **token.environment, "LD_LIBRARY_PATH": library_path(root)}
+    command += ["--module", str(library(root, "libsofthsm2.so"))]
     made = subprocess.run(command, env=environment, capture_output=True)
     if made.returncode:
         raise Trouble(f"the development token could not be made: {made.stderr.decode().strip()}")
@@ -62,11 +62,11 @@ def _make(folder: Path, root: Path, token: Token) -> None:
     token.pin_file.chmod(0o400)
 
 
-def _library_path(root: Path) -> str:
+def library_path(root: Path) -> str:
     return "" if root == SYSTEM else ":".join(str(path) for path in root.glob("usr/lib/*-linux-*"))
 
 
-def _library(root: Path, name: str) -> Path:
+def library(root: Path, name: str) -> Path:
     found = sorted(
         [
             *root.glob(f"usr/lib/*-linux-*/{name}"),
@@ -80,7 +80,7 @@ def _library(root: Path, name: str) -> Path:
     return found[0]
 
 
-def _installed() -> Path:
+def installed() -> Path:
     """Return the root under which the libraries stand: the system's, or what was unpacked into the cache."""
     unpacked = cache() / "softhsm"
     for root in (SYSTEM, unpacked):

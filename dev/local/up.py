@@ -60,6 +60,7 @@ def _print_table(suite: Suite) -> None:
     for name in ports.SERVICES:
         print(f"  {name:18} {suite.url(name)}   /health/ready /metrics /asyncapi.json /openapi.json")
     print(f"  {'kafka':18} {suite.bootstrap}\n  {'postgres':18} 127.0.0.1:{suite.postgres.port}")
+    print(f"  {'authority':18} {suite.url('authority')}   /issuing.crl /ocsp /tsa")
     print(f"\nlogs in {FOLDER / 'logs'}; Ctrl-C or ./run down stops everything\n", flush=True)
 
 
@@ -83,9 +84,9 @@ def _keep_up(suite: Suite) -> None:
         print("stopping …", flush=True)
 
 
-def _basics(suite: Suite) -> list[Kafka | Postgres]:
-    """Kafka and PostgreSQL, as far as they are this suite's own."""
-    return [part for part in (suite.kafka, suite.postgres) if part.process is not None]
+def _basics(suite: Suite) -> list[Child | Kafka | Postgres]:
+    """Kafka, PostgreSQL and the certificate authority, as far as they are this suite's own."""
+    return [part for part in (suite.kafka, suite.postgres, suite.office) if part and part.process is not None]
 
 
 def _watch(part: Child | Kafka | Postgres, backoff: dict[str, float], due: dict[str, float]) -> None:

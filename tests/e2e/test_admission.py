@@ -218,6 +218,12 @@ def test_a_deferred_material_is_promised_in_the_declaration_and_comes_later(
     told = people.progress(application_id)["deferred"]
     assert [(one["code"], one["broken"], one["given_at"] is None) for one in told] == [("M07", False, False)]
     eventually(lambda: said(suite, "DeferredMaterialsSubmitted", code), lambda found: len(found) == 1)
+    one = item(people, application_id, "S1-09", "RECEIVED")
+    url = f"{suite.url('department-worker')}/items/{one['item_id']}"
+    shown = eventually(
+        lambda: people.http.get(url, headers=officer_of(people, one)).json(), lambda told: told["deferred"] == []
+    )
+    assert "M07" in {material["code"] for material in shown["materials"]}
 
 
 def test_an_officer_opens_the_very_bytes_and_that_is_said_once(

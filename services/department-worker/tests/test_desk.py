@@ -21,7 +21,7 @@ from contracts.department_worker import (
     LateOpinionRecorded,
     MaterialsRecorded,
 )
-from contracts.dispatcher import ItemDispatched, ItemSupplemented, ResultsPassedOn
+from contracts.dispatcher import DeferredMaterialsPassedOn, ItemDispatched, ItemSupplemented, ResultsPassedOn
 from contracts.envelope import Event, derived_id
 from contracts.parts import Actor, DayOrdered, DeferredMaterial, MaterialRef, ResultRef, Special
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
@@ -213,6 +213,21 @@ async def test_promised_materials_are_told_with_the_acceptance(room: Room) -> No
     item = dispatched(deferred=(promised,))
     await room.give(item)
     assert only(ItemAccepted, await room.step(item, T.ACCEPT)).deferred == (promised,)
+
+
+async def test_a_promised_material_that_came_stands_in_the_dossier_and_is_promised_no_more(room: Room) -> None:
+    promised = [DeferredMaterial(code=material(code).code, promised_on=date(2026, 3, 20)) for code in ("M09", "M10")]
+    item = dispatched(deferred=tuple(promised))
+    await room.give(item)
+    await room.step(item, T.ACCEPT)
+    came = DeferredMaterialsPassedOn(
+        event_id=derived_id("came", item.item_id), **about(item), materials=(material("M09"),)
+    )
+    await room.give(came, came)
+    assert (await room.item(item)).deferred == (promised[1],)
+    dossier = await room.ask(lambda c: store.dossier(c, item.item_id))
+    assert [one.code for one in dossier.materials].count("M09") == 1
+    assert "M09" in {one.code for one in only(MaterialsRecorded, await room.step(item, T.REVIEW)).materials}
 
 
 async def test_an_item_opened_again_after_its_recall_is_received_and_accepted_at_that_instant(room: Room) -> None:

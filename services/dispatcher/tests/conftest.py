@@ -256,7 +256,7 @@ class Case(Story):
             case SupplementSubmitted():
                 return domain.supplement(self.process, event)
             case DeferredMaterialsSubmitted():
-                return domain.take_deferred(self.process, event)
+                return domain.take_deferred(self.process, event, self.catalogue)
             case WithdrawalRequested():
                 return domain.withdraw(self.process, event, self.catalogue)
             case ApplicationReceived():

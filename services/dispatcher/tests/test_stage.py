@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.dispatcher import (
+    DeferredMaterialsPassedOn,
     ItemDispatched,
     ItemNotDispatched,
     ItemSupplemented,
@@ -280,10 +281,20 @@ def test_deferred_material_goes_with_the_items_that_need_it_until_it_is_handed_i
 def test_a_promised_material_that_came_goes_with_what_is_dispatched_later(case: Any) -> None:
     promised = DeferredMaterial(code="M07", promised_on=date(2026, 4, 1))  # type: ignore[arg-type]
     told = case(SMALL, deferred=[promised])
-    assert told.tell(told.handed_in("M07")) == []
+    told.tell(told.handed_in("M07"))
     told.tell(told.returned("S1-09"))
     (again,) = told.tell(told.reapplied("S1-09"))
     assert again.deferred == () and "M07" in {one.code for one in again.materials}
+
+
+def test_a_promised_material_that_came_goes_to_every_department_that_was_given_an_item_without_it(case: Any) -> None:
+    promised = DeferredMaterial(code="M07", promised_on=date(2026, 4, 1))  # type: ignore[arg-type]
+    told = played(case(SMALL, deferred=[promised]), [("returned", "S1-09")])
+    given = told.tell(told.handed_in("M07"))
+    assert {one.item_code for one in given} == {"S1-09", "S1-10"}
+    assert all(isinstance(one, DeferredMaterialsPassedOn) for one in given)
+    assert {reference.code for one in given for reference in one.materials} == {"M07"}
+    assert len({one.event_id for one in given}) == 2
 
 
 def test_a_supplement_is_handed_on_and_kept_for_what_is_dispatched_later(case: Any) -> None:

@@ -138,6 +138,12 @@ class ItemSupplemented(AboutItem):
     explanation: Text
 
 
+class DeferredMaterialsPassedOn(AboutItem):
+    """容缺: materials that this item was dispatched without have come (Art. 17)."""
+
+    materials: tuple[MaterialRef, ...]
+
+
 class ResultsPassedOn(AboutItem):
     """Results that an item was still waiting for are there, or came anew (Art. 8)."""
 

@@ -3,21 +3,32 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
 from contracts.parts import Serial
-from contracts.terms import Role
+from contracts.terms import DocumentKind, Role
 
 Subject = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
 Encoded64 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/]+=*$", max_length=65536)]
 
 
+class BatchProof(Said):
+    """Where a sealed document stands in the hash tree whose root was signed: leaf `index` of `count`, and the nodes on
+    its way to the root, the lowest first."""
+
+    kind: DocumentKind
+    index: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=1)]
+    path: Annotated[tuple[Sha256, ...], Field(max_length=32)]
+
+
 class SealCompleted(ProjectEvent):
     """The signature over the registered document's digest, made inside the token and verified before it was said.
 
-    `signature` and `certificate_der` are Base64; `algorithm` names how to verify (an adapter's name, data not code).
+    `signature` is Base64; `algorithm` names how to verify (data, not code: `evidence.algorithms`). One that begins with
+    `tree/` is over the root of a hash tree, to which `proof` leads from the document (`evidence.seals`).
     """
 
     request_id: UUID
@@ -28,6 +39,7 @@ class SealCompleted(ProjectEvent):
     signature: Encoded64
     certificate: Serial
     signed_at: Instant
+    proof: BatchProof | None = None
 
 
 class SealRejected(ProjectEvent):

@@ -156,6 +156,7 @@ def department_items(jurisdiction: JurisdictionCode, department_code: Department
     says = (
         dispatcher.ItemDispatched,
         dispatcher.ItemSupplemented,
+        dispatcher.DeferredMaterialsPassedOn,
         dispatcher.ResultsPassedOn,
         dispatcher.ItemWithdrawn,
     )

@@ -23,7 +23,13 @@ from contracts.department_worker import (
     MaterialsRecorded,
     SealRequested,
 )
-from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn, ResultsPassedOn
+from contracts.dispatcher import (
+    DeferredMaterialsPassedOn,
+    ItemDispatched,
+    ItemSupplemented,
+    ItemWithdrawn,
+    ResultsPassedOn,
+)
 from contracts.envelope import derived_id
 from contracts.intake import ApplicationReceived
 from contracts.parts import Actor, MaterialRef, ResultRef
@@ -152,6 +158,12 @@ def with_results(item: Item, event: ResultsPassedOn) -> Item:
     """Return the item with what it still waits for; a result that has come is not missed again (Art. 8)."""
     left = tuple(code for code in item.missing_results if code in event.missing_results)
     return item._replace(missing_results=left)
+
+
+def with_deferred(item: Item, event: DeferredMaterialsPassedOn) -> Item:
+    """Return the item with what is still promised to it (容缺, Art. 17)."""
+    came = {reference.code for reference in event.materials}
+    return item._replace(deferred=tuple(promise for promise in item.deferred if promise.code not in came))
 
 
 def window_receipt(event: ApplicationReceived) -> Act:

@@ -15,7 +15,13 @@ from chassis.rostered import Entries, Roster
 from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.department import ItemReport
-from contracts.dispatcher import ItemDispatched, ItemSupplemented, ItemWithdrawn, ResultsPassedOn
+from contracts.dispatcher import (
+    DeferredMaterialsPassedOn,
+    ItemDispatched,
+    ItemSupplemented,
+    ItemWithdrawn,
+    ResultsPassedOn,
+)
 from contracts.envelope import Event
 from contracts.intake import ApplicationReceived
 from contracts.signing import SealCompleted, SealRejected
@@ -29,7 +35,7 @@ from procedure import items as law
 from procedure.items import Act, Item
 from procedure.refusals import Refusal
 
-BuilderEvent = ItemDispatched | ItemSupplemented | ResultsPassedOn | ItemWithdrawn
+BuilderEvent = ItemDispatched | ItemSupplemented | DeferredMaterialsPassedOn | ResultsPassedOn | ItemWithdrawn
 
 
 @dataclass(slots=True)
@@ -75,6 +81,10 @@ class Handlers:
             return True
         if isinstance(event, ResultsPassedOn):
             batch.pass_on(domain.with_results(known, event), event.results)
+            return True
+        if isinstance(event, DeferredMaterialsPassedOn):
+            batch.put(domain.with_deferred(known, event))
+            batch.add_materials(known.item_id, event.materials)
             return True
         return await self._answered(known, event, batch, work, received.traceparent)
 

@@ -35,7 +35,6 @@ FIXED: Final[Columns] = {
     "builder": "text",
     "versions": "text",
     "applied_at": "timestamptz",
-    "deferred": "text",
 }
 CHANGING: Final[Columns] = {
     "limit_days": "int",
@@ -49,6 +48,7 @@ CHANGING: Final[Columns] = {
     "reviewer": "text",
     "more_corrections": "int",
     "missing_results": "text",
+    "deferred": "text",
     "received_at": "timestamptz",
     "unverified": "bool",
     "on_desk": "bool",
@@ -80,7 +80,7 @@ def whole(item: Item, given: Dossier, calendar: Calendar, *, unverified: bool) -
     """Return the row of a new item with its dossier."""
     who = (item.item_id, item.project_code, item.application_id, item.stage.value, item.item_code, item.attempt)
     place = (item.department, item.jurisdiction, item.kind.value, item.on_expiry.value, item.builder)
-    versions = (item.versions.model_dump_json(), item.applied_at, text(_DEFERRED, item.deferred))
+    versions = (item.versions.model_dump_json(), item.applied_at)
     papers = (given.name, given.project_name, text(MATERIALS, given.materials), text(RESULTS, given.results))
     return (*who, *place, *versions, *changing(item, calendar, unverified=unverified), *papers)
 
@@ -91,7 +91,8 @@ def changing(item: Item, calendar: Calendar, *, unverified: bool) -> tuple[Any, 
     resting = None if item.before_pause is None else item.before_pause.value
     state = (item.limit_days, item.state.value, item.version, clock, resting, item.corrections)
     outcome = None if item.outcome is None else item.outcome.value
-    allowed = (item.reviewer, item.more_corrections, " ".join(item.missing_results), item.received_at)
+    promised = text(_DEFERRED, item.deferred) if item.deferred else "[]"
+    allowed = (item.reviewer, item.more_corrections, " ".join(item.missing_results), promised, item.received_at)
     shown = (unverified, domain.is_on_desk(item), domain.due_of(item, calendar))
     return (*state, _decision_text(item.decision), outcome, *allowed, *shown)
 

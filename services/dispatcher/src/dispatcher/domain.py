@@ -15,6 +15,7 @@ from uuid import UUID
 from contracts import department_worker as items
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode
 from contracts.dispatcher import (
+    DeferredMaterialsPassedOn,
     ItemClosed,
     ItemDispatched,
     ItemNotDispatched,
@@ -39,7 +40,7 @@ from contracts.intake import (
 from contracts.parts import DeferredMaterial, DispatchedItem, MaterialRef, Policies
 from contracts.terms import ItemState, Outcome, ProcessType, Stage, Submission
 from procedure import stages
-from procedure.catalogue import Catalogue
+from procedure.catalogue import Catalogue, ItemRule
 from procedure.items import TERMINAL
 from procedure.policies import policies_of
 from procedure.stages import Standing
@@ -110,7 +111,7 @@ class StageProcess(NamedTuple):
     issued: tuple[items.ItemConcluded | items.ItemRevoked, ...] = ()
 
 
-ToDepartment = ItemDispatched | ItemSupplemented | ResultsPassedOn | ItemWithdrawn
+ToDepartment = ItemDispatched | ItemSupplemented | DeferredMaterialsPassedOn | ResultsPassedOn | ItemWithdrawn
 ToAll = (
     StageDispatched
     | StageAccepted
@@ -263,9 +264,8 @@ def item_dispatched(
 ) -> ItemDispatched:
     """Return what gives an item to its department; results of other departments are put in when they are looked up."""
     rule = catalogue.items[line.item_code]
-    needed = set(rule.materials)
-    given = tuple(reference for reference in process.materials if reference.code in needed)
-    lacking = needed - {reference.code for reference in given}
+    given = _needed_by(rule, process.materials)
+    lacking = set(rule.materials) - {reference.code for reference in given}
     return ItemDispatched(
         **about_item(process, line, cause, at, "ItemDispatched"),
         applied_at=process.applied_at if line.attempt == 1 else at,
@@ -359,9 +359,23 @@ def supplement(process: StageProcess, given: SupplementSubmitted) -> tuple[Stage
     )
 
 
-def take_deferred(process: StageProcess, given: DeferredMaterialsSubmitted) -> tuple[StageProcess, Said]:
-    """容缺: what was promised at the declaration has come (Art. 17); what is dispatched from now on has it."""
-    return _with_materials(process, given.materials), ()
+def take_deferred(
+    process: StageProcess, given: DeferredMaterialsSubmitted, catalogue: Catalogue
+) -> tuple[StageProcess, Said]:
+    """容缺: what was promised at the declaration has come (Art. 17): every department that was given an item without it
+    is given it now, a concluded one too; what is dispatched later has it."""
+    passed_on = (
+        DeferredMaterialsPassedOn(
+            **about_item(process, line, given.event_id, given.occurred_at, "deferred", given.event_id), materials=theirs
+        )
+        for line in process.lines.values()
+        if line.dispatched and (theirs := _needed_by(catalogue.items[line.item_code], given.materials))
+    )
+    return _with_materials(process, given.materials), tuple(passed_on)
+
+
+def _needed_by(rule: ItemRule, materials: Iterable[MaterialRef]) -> tuple[MaterialRef, ...]:
+    return tuple(reference for reference in materials if reference.code in rule.materials)
 
 
 def withdraw(process: StageProcess, asked: WithdrawalRequested, catalogue: Catalogue) -> tuple[StageProcess, Said]:

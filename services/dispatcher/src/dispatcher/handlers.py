@@ -86,7 +86,7 @@ class Handlers:
         if isinstance(event, SupplementSubmitted):
             return domain.supplement(process, event)
         if isinstance(event, DeferredMaterialsSubmitted):
-            return domain.take_deferred(process, event)
+            return domain.take_deferred(process, event, self._under(process))
         if isinstance(event, WithdrawalRequested):
             return domain.withdraw(process, event, self._under(process))
         if isinstance(event, ApplicationReceived):

@@ -30,7 +30,9 @@ def create(settings: Settings) -> Service:
     async def token_is_open() -> bool:
         return await asyncio.get_running_loop().run_in_executor(token.executor, token.is_open)
 
-    service.listens(Listen(topics.SEAL_REQUESTS, Handlers(token, service.wallclock).on_seal_requests))
+    forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
+    handlers = Handlers(token, service.wallclock, forbidding)
+    service.listens(Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests))
     service.speaks(topics.SEALS, topics.IDENTITY)
     service.serves(api.router(service.database, service.wallclock, catalogues))
     first = InitialList(service.database, service.wallclock, listed)

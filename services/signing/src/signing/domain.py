@@ -1,9 +1,8 @@
-"""What signing alone decides: what it answers to a request for a seal, and how the roster changes (Art. 18).
+"""What signing alone decides of people: how the roster changes (Art. 18).
 
 The roster changes in one way only: somebody asks, somebody else approves, and from its effective time on it holds.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,11 +13,10 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.codes import CITY, DIVISIONS, PILOT_ZONES, DepartmentCode, ItemCode, JurisdictionCode
-from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from contracts.labels import label
 from contracts.parts import Actor, Serial
-from contracts.signing import RosterEntry, RosterListed, SealCompleted
+from contracts.signing import RosterEntry, RosterListed
 from contracts.terms import Role
 from procedure.authority import Caller, NotYourJurisdiction, covers
 from procedure.catalogue import Catalogue
@@ -27,26 +25,6 @@ from procedure.roster import EffectiveInThePast, hold_to_second_person
 
 PersonalSerial = Annotated[Serial, Field(max_length=64)]
 """The serial of a person's certificate; with `roster:` before it, it is the subject that the bus keeps it under."""
-
-
-def completed(
-    request: SealRequested, algorithm: str, signature: bytes, certificate: str, at: datetime
-) -> SealCompleted:
-    """Return the answer to a request: one request, one answer, whoever asks again."""
-    return SealCompleted(
-        event_id=derived_id("sealed", request.request_id),
-        causation_id=request.event_id,
-        occurred_at=at,
-        project_code=request.project_code,
-        request_id=request.request_id,
-        item_id=request.item_id,
-        item_code=request.item_code,
-        digest=request.digest,
-        algorithm=algorithm,
-        signature=base64.b64encode(signature).decode(),
-        certificate=certificate,
-        signed_at=at,
-    )
 
 
 # The roster -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ and at start it enters the initial list of responsible persons.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
-from signing import domain, store
+from contracts.signing import SealCompleted
+from signing import batches, domain, store
+from signing.batches import Made
 from signing.domain import CertificateOfAnother, Entry
 from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
 
@@ -26,28 +28,37 @@ log = structlog.get_logger()
 
 
 class Handlers:
-    """Signing's handlers over one token."""
+    """Signing's handlers over one token; `forbidding` names the seals whose token makes no batches."""
 
-    def __init__(self, token: TokenDoor, wallclock: WallClock) -> None:
+    def __init__(self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = ()) -> None:
         self._token = token
         self._wallclock = wallclock
+        self._forbidding = forbidding
 
     async def on_seal_requests(self, events: Sequence[Received[SealRequested]], work: Work) -> None:
         """Seal what was not sealed yet; without the token everything waits and nothing is lost (Art. 10, 16)."""
         requests = {received.event.request_id: received for received in events}
         known = await store.known(work, requests)
-        waiting = [received for request_id, received in requests.items() if request_id not in known]
+        waiting = [received.event for request_id, received in requests.items() if request_id not in known]
         if not waiting:
             return
-        signatures = await self._signed([bytes.fromhex(received.event.digest) for received in waiting])
+        seals = await self._sealed(waiting)
+        await store.add(work, seals)
+        for seal in seals:
+            work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
+
+    async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
+        """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""
+        operations = batches.operations(requests, self._forbidding)
+        signatures = await self._signed([operation.digest for operation in operations])
         now = self._wallclock.now()
         seals = [
-            domain.completed(received.event, ALGORITHM, signature.value, signature.serial, now)
-            for received, signature in zip(waiting, signatures, strict=True)
+            seal
+            for operation, signature in zip(operations, signatures, strict=True)
+            for seal in batches.completed(operation, Made(ALGORITHM, signature.value, signature.serial), now)
         ]
-        await store.add(work, seals)
-        for received, seal in zip(waiting, seals, strict=True):
-            work.say(topics.SEALS, seal, traceparent=received.traceparent)
+        places = {request.request_id: place for place, request in enumerate(requests)}
+        return sorted(seals, key=lambda seal: places[seal.request_id])
 
     async def _signed(self, digests: Sequence[bytes]) -> list[Signature]:
         loop = asyncio.get_running_loop()

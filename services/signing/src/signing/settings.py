@@ -16,6 +16,9 @@ class Settings(settings.Settings):
     pkcs11_token_serial: Annotated[str, Field(description="Serial of the token; empty: any with the label")] = ""
     pkcs11_pin_file: Annotated[Path, Field(description="File with the PIN, mode 0400")]
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
+    batch_forbidden: Annotated[
+        str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
+    ] = ""
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None

@@ -16,9 +16,9 @@ from signing.domain import Attempt, Change, Entry, Request, Responsibility, Stan
 
 _KNOWN = "SELECT request_id FROM seals WHERE request_id = ANY($1::uuid[])"
 _ADD = """
-    INSERT INTO seals (request_id, item_id, project_code, digest, algorithm, signature, certificate, signed_at)
+    INSERT INTO seals (request_id, item_id, project_code, digest, algorithm, signature, certificate, signed_at, proof)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[])
+                         $8::timestamptz[], $9::text[])
 """
 _ADD_REQUEST = """
     INSERT INTO roster_requests (request_id, change, serial, holder, role, jurisdiction, department, items,
@@ -71,7 +71,8 @@ async def add(work: Work, seals: Collection[SealCompleted]) -> None:
 
 def _row(s: SealCompleted) -> tuple[Any, ...]:
     what = (s.request_id, s.item_id, s.project_code, s.digest)
-    return (*what, s.algorithm, s.signature, s.certificate, s.signed_at)
+    proof = None if s.proof is None else s.proof.model_dump_json()
+    return (*what, s.algorithm, s.signature, s.certificate, s.signed_at, proof)
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

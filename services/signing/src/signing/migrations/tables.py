@@ -21,6 +21,7 @@ class Seal(Base, table=True):
     signature: str
     certificate: str
     signed_at: datetime = instant()
+    proof: str | None
 
 
 class RosterHolder(Base, table=True):

@@ -1,0 +1,152 @@
+"""SM2 and SM3 give what GB/T 32918.5 and GB/T 32905 print, through the OpenSSL of this machine."""
+
+import ctypes
+import subprocess
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from asn1crypto import core, pem
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from evidence import algorithms, sm2
+
+# GB/T 32918.5-2017, A.2: the key pair, the message and its signature under the id 1234567812345678
+PUBLIC = bytes.fromhex(
+    "04"
+    "09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020"
+    "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
+)
+PRIVATE = bytes.fromhex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8")
+MESSAGE = b"message digest"
+R = int("F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3", 16)
+S = int("B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA", 16)
+# GB/T 32905-2016, annex A
+SM3 = {
+    b"abc": "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+    b"abcd" * 16: "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732",
+}
+
+
+class Pair(core.Sequence):
+    _fields = [("r", core.Integer), ("s", core.Integer)]
+
+
+def pair(r: int, s: int) -> bytes:
+    return Pair({"r": r, "s": s}).dump()
+
+
+ALGORITHM = bytes.fromhex("301306072a8648ce3d020106082a811ccf5501822d")
+SPKI = bytes.fromhex("3059") + ALGORITHM + bytes.fromhex("034200") + PUBLIC
+INNER = bytes.fromhex("306b0201010420") + PRIVATE + bytes.fromhex("a144034200") + PUBLIC
+PKCS8 = bytes.fromhex("308187020100") + ALGORITHM + bytes.fromhex("046d") + INNER
+
+
+def test_the_published_signature_verifies() -> None:
+    assert sm2.verifies(SPKI, pair(R, S), MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("key", "signature", "message"),
+    [
+        (SPKI, pair(R, S), b"message digesT"),
+        (SPKI, pair(R, S + 1), MESSAGE),
+        (SPKI, pair(R ^ 1, S), MESSAGE),
+        (SPKI, pair(R, S)[:-1], MESSAGE),
+        (SPKI, b"", MESSAGE),
+        (SPKI[:-1], pair(R, S), MESSAGE),
+        (b"", pair(R, S), MESSAGE),
+    ],
+)
+def test_anything_else_does_not(key: bytes, signature: bytes, message: bytes) -> None:
+    assert not sm2.verifies(key, signature, message)
+
+
+def test_the_published_key_signs_what_its_public_key_verifies() -> None:
+    signature = sm2.sign(PKCS8, MESSAGE)
+    assert sm2.verifies(SPKI, signature, MESSAGE)
+    assert not sm2.verifies(SPKI, signature, MESSAGE + b"!")
+
+
+@pytest.fixture
+def p256() -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return private, key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_key_of_another_curve_neither_signs_nor_verifies(p256: tuple[bytes, bytes]) -> None:
+    private, public = p256
+    with pytest.raises(sm2.NotSm2):
+        sm2.sign(private, MESSAGE)
+    assert not sm2.verifies(public, pair(R, S), MESSAGE)
+
+
+@pytest.mark.parametrize(("message", "digest"), SM3.items())
+def test_sm3_gives_the_published_digests(message: bytes, digest: str) -> None:
+    assert sm2.sm3(message).hex() == digest
+
+
+def test_a_document_is_verified_by_the_name_of_its_algorithm() -> None:
+    digest = sm2.sm3(b"a decision")
+    assert algorithms.named("sm2-sm3").digest_of(b"a decision") == digest
+    assert algorithms.verifies("sm2-sm3", SPKI, sm2.sign(PKCS8, digest), digest)
+    assert not algorithms.verifies("sm2-sm3", SPKI, sm2.sign(PKCS8, MESSAGE), digest)
+    assert not algorithms.verifies("ecdsa-p256-sha256", SPKI, sm2.sign(PKCS8, digest), digest)
+
+
+def test_without_openssl_3_one_line_says_so() -> None:
+    sm2.library.cache_clear()
+    try:
+        with patch.object(ctypes, "CDLL", _no_library), pytest.raises(sm2.OpenSslMissing, match="needs OpenSSL 3"):
+            sm2.verifies(SPKI, pair(R, S), MESSAGE)
+    finally:
+        sm2.library.cache_clear()
+
+
+def _no_library(_: str) -> None:
+    raise OSError("cannot open shared object file")
+
+
+# Certificates ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """An SM2 authority, a seal that it issued, and another authority of the same name, all by the openssl tool."""
+    folder = tmp_path_factory.mktemp("sm2")
+    for name in ("authority", "impostor"):
+        _openssl(folder, *_new(name, "/CN=SM2 authority"), "-x509", "-out", f"{name}.pem")
+    _openssl(folder, *_new("seal", "/CN=210281.GHJ"), "-out", "seal.csr")
+    ask = ("x509", "-req", "-in", "seal.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-sm3", "-days", "30")
+    _openssl(
+        folder, *ask, "-vfyopt", "distid:1234567812345678", "-sigopt", "distid:1234567812345678", "-out", "seal.pem"
+    )
+    return {name: pem.unarmor((folder / f"{name}.pem").read_bytes())[2] for name in ("authority", "impostor", "seal")}
+
+
+def _new(name: str, subject: str) -> tuple[str, ...]:
+    key = ("-newkey", "sm2", "-nodes", "-keyout", f"{name}.key", "-subj", subject)
+    return ("req", "-new", *key, "-sm3", "-sigopt", "distid:1234567812345678")
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(("openssl", *arguments), cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_certificate_is_verified_to_its_sm2_issuer(chain: dict[str, bytes]) -> None:
+    assert sm2.is_issued_by(chain["seal"], chain["authority"])
+    assert sm2.is_issued_by(chain["authority"], chain["authority"])
+
+
+def test_an_authority_of_the_same_name_did_not_issue_it(chain: dict[str, bytes]) -> None:
+    assert not sm2.is_issued_by(chain["seal"], chain["impostor"])
+    assert not sm2.is_issued_by(chain["authority"], chain["seal"])
+
+
+def test_no_certificate_issues_nothing(chain: dict[str, bytes]) -> None:
+    for broken in (b"", b"\x30\x80", chain["seal"][:-5], b"\x30" * 4000):
+        assert not sm2.is_issued_by(broken, chain["authority"])
+        assert not sm2.is_issued_by(chain["seal"], broken)

@@ -1,0 +1,158 @@
+"""What is signed together, and that each answer of it stands alone."""
+
+import base64
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chassis.bus import Received, raw_of
+from chassis.database import Database
+from chassis.parking import Raw
+from contracts import topics
+from contracts.codes import ItemCode, ProjectCode, Sha256
+from contracts.department_worker import SealRequested
+from contracts.envelope import decode
+from contracts.parts import Actor
+from contracts.signing import SealCompleted
+from contracts.terms import DocumentKind
+from evidence import seals
+from evidence.seals import Signer
+from local import tokens
+from local.postgres import Postgres, create_databases
+from local.rehearsal import HandClock
+from local.suite import migrate
+from signing.batches import Form, Made, completed, operations
+from signing.handlers import Handlers
+from signing.token import Signature, TokenDoor
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
+
+
+def request(place: int, kind: DocumentKind = OPINION, seal: str = "210281.GHJ") -> SealRequested:
+    return SealRequested(
+        event_id=UUID(int=place + 1000),
+        causation_id=UUID(int=place + 2000),
+        occurred_at=AT,
+        project_code=ProjectCode("2018-210281-47-03-000123"),
+        request_id=UUID(int=place),
+        item_id=UUID(int=place + 3000),
+        item_code=ItemCode("S1-10"),
+        document_kind=kind,
+        digest=Sha256(sha256(b"%d" % place).hexdigest()),
+        seal=seal,
+        actor=Actor(holder="张三", certificate="KEY-1"),
+    )
+
+
+def test_opinions_of_one_seal_are_one_operation() -> None:
+    made = operations([request(0), request(1), request(2, DECISION), request(3, seal="210281.JW"), request(4)])
+    held = {(one.seal, len(one.requests)) for one in made}
+    assert held == {("210281.GHJ", 1), ("210281.GHJ", 3), ("210281.JW", 1)}
+
+
+@pytest.mark.parametrize("kind", [DocumentKind.DECISION, DocumentKind.REFUSAL])
+def test_what_leaves_the_house_is_signed_alone(kind: DocumentKind) -> None:
+    made = operations([request(place, kind) for place in range(5)])
+    assert [(one.tree, one.digest.hex()) for one in made] == [(None, request(place).digest) for place in range(5)]
+
+
+@pytest.mark.parametrize(("forbidding", "left"), [({"210281.GHJ"}, 1), ({"*"}, 0), ({"210281.XX", ""}, 2)])
+def test_a_token_may_forbid_batches(forbidding: Collection[str], left: int) -> None:
+    both = [request(place, seal=seal) for place in range(4) for seal in ("210281.GHJ", "210281.JW")]
+    made = operations(both, forbidding)
+    assert sum(one.tree is not None for one in made) == left
+    assert sum(len(one.requests) for one in made) == 8
+
+
+def test_every_answer_of_a_batch_carries_the_same_signature_and_its_own_path() -> None:
+    [operation] = operations([request(place) for place in range(100)])
+    answers = completed(operation, Made("ecdsa-p256-sha256", b"signature", "5A01"), AT)
+    assert {(one.signature, one.algorithm) for one in answers} == {
+        (base64.b64encode(b"signature").decode(), "tree/ecdsa-p256-sha256")
+    }
+    assert {seals.root_of(seals.proof_of(one)) for one in answers} == {operation.digest}
+    assert Form.BATCH and len({one.proof.path for one in answers if one.proof}) == 100
+
+
+# With a real token and a real database --------------------------------------------------------------------------
+
+
+class Counting(TokenDoor):
+    """The real token, with what it was asked to sign counted."""
+
+    used = 0
+
+    def sign(self, digests: Any) -> list[Signature]:
+        self.used += len(digests)
+        return super().sign(digests)
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    token = tokens.prepare(tmp_path / "token")
+    for name, value in token.environment.items():
+        monkeypatch.setenv(name, value)
+    return Counting(token.module, token.label, "", token.pin_file, 1, may_make_key=True)
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    made = create_databases(postgres.admin_url, ["signing-alone"], "test")["signing-alone"]
+    migrate([f"signing={made}"])
+    return made
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncGenerator[Database, None]:
+    one = Database(url, "signing")
+    one.outbox = Kept()
+    await one.open()
+    yield one
+    await one.close()
+
+
+class Kept:
+    """A relay that sends nothing."""
+
+    shards, owner = 1, "nobody"
+
+    def reserve(self, row: int, shard: int, messages: Any, *, foreign: bool) -> None: ...
+    def release(self, row: int) -> None: ...
+    def discard(self, row: int) -> None: ...
+
+
+def received(one: SealRequested) -> Received[SealRequested]:
+    raw = raw_of(Raw(topics.SEAL_REQUESTS.name, 0, 0, 0, one.project_code.encode(), b"", ()))
+    return Received(one, raw, AT)
+
+
+async def test_each_request_is_answered_once_and_verifies_offline(door: Counting, database: Database) -> None:
+    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    asked = [received(request(place, DECISION if place % 10 == 0 else OPINION)) for place in range(50)]
+    async with database.work() as work:
+        await handlers.on_seal_requests([*asked, *asked[:7]], work)
+        said = [decode(m.value.encode(), m.headers, m.key.encode(), topics.SEALS.known) for m in work.said()]
+    assert door.used == 5 + 1
+    async with database.work() as work:
+        await handlers.on_seal_requests(asked, work)
+        assert (work.said(), door.used) == ((), 6)
+    signer = Signer(*_signer(door))
+    for one, answer in zip(asked, said, strict=True):
+        assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
+        seals.hold(answer, bytes.fromhex(one.event.digest), signer)
+    forms = Counter(one.algorithm for one in said if isinstance(one, SealCompleted))
+    assert forms == {"ecdsa-p256-sha256": 5, "tree/ecdsa-p256-sha256": 45}
+    assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
+
+
+def _signer(door: TokenDoor) -> tuple[str, bytes]:
+    opened = door._open()  # pyright: ignore[reportPrivateUsage]
+    return opened.serial, opened.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
