@@ -27,6 +27,7 @@ VERBS: Final = {
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
+    "audit": Verb("local.audit", "export a project's sealed audit chains; verify such a file offline"),
     "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
     "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),

@@ -42,6 +42,7 @@ CODES: Final[Mapping[type[Code], Code]] = {
 }
 
 PATTERNED: Final[Mapping[str, Any]] = {
+    "certificate_der": "MIIB",
     "contact_phone": "0411-85600000",
     "certificate": "CA-0001",
     "subject": "CA-0001",

@@ -10,7 +10,8 @@ from asn1crypto import core, pem
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from evidence import algorithms, sm2
+from evidence import algorithms, seals, sm2, trust
+from evidence.certificates import NotTrusted, Purpose, parse_pem
 
 # GB/T 32918.5-2017, A.2: the key pair, the message and its signature under the id 1234567812345678
 PUBLIC = bytes.fromhex(
@@ -111,29 +112,42 @@ def _no_library(_: str) -> None:
 
 # Certificates ---------------------------------------------------------------------------------------------------
 
+DISTID = "distid:1234567812345678"
+EXTENSIONS = """
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+keyUsage = critical, digitalSignature
+extendedKeyUsage = 1.3.6.1.5.5.7.3.36
+"""
+
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """An SM2 authority, a seal that it issued, and another authority of the same name, all by the openssl tool."""
-    folder = tmp_path_factory.mktemp("sm2")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SM2 authority, a seal that it issued, and another authority of the same name, made by the openssl tool."""
+    made = tmp_path_factory.mktemp("sm2")
     for name in ("authority", "impostor"):
-        _openssl(folder, *_new(name, "/CN=SM2 authority"), "-x509", "-out", f"{name}.pem")
-    _openssl(folder, *_new("seal", "/CN=210281.GHJ"), "-out", "seal.csr")
+        _openssl(made, *_new(name, "/CN=SM2 authority"), "-x509", "-out", f"{name}.pem")
+    (made / "seal.cnf").write_text(EXTENSIONS)
+    _openssl(made, *_new("seal", "/CN=210281.GHJ"), "-out", "seal.csr")
     ask = ("x509", "-req", "-in", "seal.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-sm3", "-days", "30")
-    _openssl(
-        folder, *ask, "-vfyopt", "distid:1234567812345678", "-sigopt", "distid:1234567812345678", "-out", "seal.pem"
-    )
-    return {name: pem.unarmor((folder / f"{name}.pem").read_bytes())[2] for name in ("authority", "impostor", "seal")}
+    _openssl(made, *ask, "-extfile", "seal.cnf", "-vfyopt", DISTID, "-sigopt", DISTID, "-out", "seal.pem")
+    return made
 
 
 def _new(name: str, subject: str) -> tuple[str, ...]:
     key = ("-newkey", "sm2", "-nodes", "-keyout", f"{name}.key", "-subj", subject)
-    return ("req", "-new", *key, "-sm3", "-sigopt", "distid:1234567812345678")
+    return ("req", "-new", *key, "-sm3", "-sigopt", DISTID)
 
 
 def _openssl(folder: Path, *arguments: str) -> None:
     done = subprocess.run(("openssl", *arguments), cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def chain(folder: Path) -> dict[str, bytes]:
+    names = ("authority", "impostor", "seal")
+    return {name: pem.unarmor((folder / f"{name}.pem").read_bytes())[2] for name in names}
 
 
 def test_a_certificate_is_verified_to_its_sm2_issuer(chain: dict[str, bytes]) -> None:
@@ -150,3 +164,39 @@ def test_no_certificate_issues_nothing(chain: dict[str, bytes]) -> None:
     for broken in (b"", b"\x30\x80", chain["seal"][:-5], b"\x30" * 4000):
         assert not sm2.is_issued_by(broken, chain["authority"])
         assert not sm2.is_issued_by(chain["seal"], broken)
+
+
+def test_a_trust_folder_lists_an_sm2_issuer_like_any_other(folder: Path, tmp_path: Path) -> None:
+    trusted, strange = (
+        listing(tmp_path / "ours", folder / "authority.pem"),
+        listing(tmp_path / "others", folder / "impostor.pem"),
+    )
+    seal = parse_pem((folder / "seal.pem").read_bytes())
+    assert (seal.algorithm, seal.holder, seal.purposes) == ("sm2-sm3", "210281.GHJ", {Purpose.SEAL})
+    assert trusted.issuer_of(seal).certificate.holder == "SM2 authority"
+    with pytest.raises(NotTrusted, match="UNKNOWN_CA"):
+        strange.issuer_of(seal)
+
+
+def listing(folder: Path, authority: Path) -> trust.TrustList:
+    folder.mkdir()
+    (folder / "sm2.pem").write_bytes(authority.read_bytes())
+    (folder / "trust.toml").write_text(
+        """
+        [[issuer]]
+        certificate = "sm2.pem"
+        root = "sm2.pem"
+        purposes = ["seal"]
+        algorithms = ["sm2-sm3"]
+        crl_url = "http://authority.example/sm2.crl"
+        grace_hours = 24
+        """
+    )
+    return trust.load(folder)
+
+
+def test_a_seal_over_a_document_is_held_with_its_sm2_certificate(folder: Path) -> None:
+    digest = sm2.sm3(b"a decision")
+    private = pem.unarmor((folder / "seal.key").read_bytes())[2]
+    signer = seals.signer_of(parse_pem((folder / "seal.pem").read_bytes()))
+    assert algorithms.verifies("sm2-sm3", signer.key, sm2.sign(private, digest), digest)

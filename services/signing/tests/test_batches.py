@@ -20,9 +20,12 @@ from contracts.codes import ItemCode, ProjectCode, Sha256
 from contracts.department_worker import SealRequested
 from contracts.envelope import decode
 from contracts.parts import Actor
-from contracts.signing import SealCompleted
+from contracts.signing import AuditRootSealed, SealCompleted
+from contracts.supervision import AuditRootClosed
 from contracts.terms import DocumentKind
 from evidence import seals
+from evidence.algorithms import verifies
+from evidence.audit import Head, Place
 from evidence.seals import Signer
 from local import tokens
 from local.postgres import Postgres, create_databases
@@ -31,6 +34,7 @@ from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
 from signing.token import Signature, TokenDoor
+from supervision import auditing
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
@@ -156,3 +160,29 @@ async def test_each_request_is_answered_once_and_verifies_offline(door: Counting
 def _signer(door: TokenDoor) -> tuple[str, bytes]:
     opened = door._open()  # pyright: ignore[reportPrivateUsage]
     return opened.serial, opened.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
+    chains = {Place("approval.items.v1", 2): Head(number, b"x" * 32)}
+    return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
+
+
+async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, database: Database) -> None:
+    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    first = root(1)
+    second = root(2, first)
+    forged = second.model_copy(update={"number": 3})
+    asked = [received_root(one) for one in (first, second, first, forged)]
+    for said in (2, 0):
+        async with database.work() as work:
+            await handlers.on_audit_roots(asked, work)
+            answers = [AuditRootSealed.model_validate_json(message.value) for message in work.said()]
+        assert len(answers) == said and door.used == 2
+        for closed, answer in zip((first, second), answers, strict=False):
+            signature = base64.b64decode(answer.signature)
+            assert answer.root == closed.root
+            assert verifies(answer.algorithm, _signer(door)[1], signature, bytes.fromhex(closed.root))
+
+
+def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:
+    return Received(one, Raw(topics.AUDIT_ROOTS.name, 0, 0, 0, one.root.encode(), b"", ()), AT)

@@ -12,7 +12,18 @@ from hashlib import sha1
 from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from contracts.codes import ProjectCode
 
@@ -31,28 +42,45 @@ def _legible(text: str) -> str:
     return text
 
 
-EARLIEST_YEAR, LATEST_YEAR = 2000, 2199
+EARLIEST, FIRST_BEYOND = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+NO_INSTANT = "应为 2000 年至 2199 年之间带时区的时间，如 2026-03-02T09:30:00+08:00"
 
 
 def _to_utc(at: datetime) -> datetime:
-    if at.tzinfo is not UTC:
-        at = at.replace(tzinfo=UTC) if not at.utcoffset() else _moved_to_utc(at)
-    if not EARLIEST_YEAR <= at.year <= LATEST_YEAR:
-        raise ValueError(BEYOND_REASON)
-    return at
-
-
-BEYOND_REASON = "时间应在 2000 年至 2199 年之间"
-
-
-def _moved_to_utc(at: datetime) -> datetime:
     try:
-        return at.astimezone(UTC)
+        moved = at.astimezone(UTC)
     except OverflowError:
-        raise ValueError(BEYOND_REASON) from None
+        raise ValueError(NO_INSTANT) from None
+    if not EARLIEST <= moved < FIRST_BEYOND:
+        raise ValueError(NO_INSTANT)
+    return moved
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+class _InUtc:
+    """What is UTC already, as all that the suite says is, is held to its bounds without a line of Python: two or three
+    instants stand in every event, and checking them took a third of the time of reading it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        utc = core_schema.datetime_schema(tz_constraint=0, ge=EARLIEST, lt=FIRST_BEYOND)
+        other = core_schema.datetime_schema(tz_constraint="aware")
+        return core_schema.union_schema(
+            [
+                utc,
+                core_schema.no_info_after_validator_function(_to_utc, other),
+            ],
+            mode="left_to_right",
+            custom_error_type="instant",
+            custom_error_message=NO_INSTANT,
+            serialization=core_schema.simple_ser_schema("datetime"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "date-time"}
+
+
+Instant = Annotated[datetime, _InUtc]
 """An aware instant of the years 2000 to 2199, always UTC in memory and on the wire."""
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)]
 """One line of text that a person reads: at most 200 characters, no control characters, no broken surrogates."""

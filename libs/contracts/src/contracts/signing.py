@@ -102,3 +102,19 @@ class RosterListed(IdentityEvent):
     serial: Serial
     holder: Line
     entries: tuple[RosterEntry, ...]
+
+
+class AuditRootSealed(Event):
+    """The platform's seal over a root of the audit chains, made inside the token and verified before it was said.
+
+    `certificate_der` (Base64) is the certificate of the key, so that an export stands alone.
+    """
+
+    KEY_FIELD: ClassVar[str] = "root"
+
+    root: Sha256
+    algorithm: Line
+    signature: Encoded64
+    certificate: Serial
+    certificate_der: Encoded64 | None = None
+    signed_at: Instant

@@ -1,13 +1,13 @@
 """What supervision says: urges, inspections, coordination, special handling, and signs of handling off the platform."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, Sha256
-from contracts.envelope import Instant, Line, ProjectEvent, Text
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
+from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
 from contracts.parts import AboutItem, AboutStage, Actor
 from contracts.terms import ExpiryDecision, Outcome, SignalKind, SpecialEffect, UrgeLevel
 
@@ -125,3 +125,35 @@ class SignalRaised(AboutItem):
     signal: SignalKind
     evidence: Annotated[tuple[UUID, ...], Field(max_length=100)]
     detail: Text
+
+
+class AuditedChain(Said):
+    """How many entries the audit chain of one partition of a topic has for a project."""
+
+    topic: Line
+    partition: Annotated[int, Field(ge=0)]
+    entries: Annotated[int, Field(ge=1)]
+
+
+class AuditedProject(Said):
+    """A project's leaf in the tree of a root, and how far each of its chains reaches (`evidence.audit`)."""
+
+    project_code: ProjectCode
+    leaf: Sha256
+    chains: Annotated[tuple[AuditedChain, ...], Field(min_length=1, max_length=100)]
+
+
+class AuditRootClosed(Event):
+    """The chains of all projects that moved were closed under one root; whoever seals it computes it anew.
+
+    `root` is what is signed: the tree over the projects' leaves with `number`, `closed_at` and `previous`, the root
+    before ('0' × 64 for the first).
+    """
+
+    KEY_FIELD: ClassVar[str] = "root"
+
+    number: Annotated[int, Field(ge=1)]
+    closed_at: Instant
+    previous: Sha256
+    root: Sha256
+    projects: Annotated[tuple[AuditedProject, ...], Field(min_length=1, max_length=500)]

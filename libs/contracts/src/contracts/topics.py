@@ -131,6 +131,8 @@ SUPERVISION = Topic(
         supervision.SignalRaised,
     ),
 )
+AUDIT_ROOTS = Topic("approval.audit-roots.v1", "supervision", (supervision.AuditRootClosed,), partitions=1)
+AUDIT_SEALS = Topic("approval.audit-seals.v1", "signing", (signing.AuditRootSealed,), partitions=1)
 NOTICES = Topic("approval.notices.v1", "intake", (intake.NoticeSent,), retention_ms=DAYS_400)
 DEAD_LETTERS = Topic("approval.dead-letters.v1", "any", (dead_letters.DeadLetter,), retention_ms=DAYS_400)
 
@@ -146,6 +148,8 @@ TOPICS: tuple[Topic, ...] = (
     SEALS,
     IDENTITY,
     SUPERVISION,
+    AUDIT_ROOTS,
+    AUDIT_SEALS,
     NOTICES,
     DEAD_LETTERS,
 )

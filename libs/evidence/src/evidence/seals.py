@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts.signing import SealCompleted
-from evidence import algorithms, hash_tree
+from evidence import algorithms, hash_tree, sm2
+from evidence.certificates import Certificate
 
 TREE: Final = "tree/"
 LARGEST: Final = 16 * 1024
@@ -59,6 +60,11 @@ class Proof:
     count: int
     path: tuple[bytes, ...]
     signature: bytes
+
+
+def signer_of(certificate: Certificate) -> Signer:
+    """Return who signs with a certificate, of whatever algorithm."""
+    return Signer(certificate.serial, sm2.key_of(certificate.der))
 
 
 def hold(seal: SealCompleted, digest: bytes, signer: Signer) -> None:

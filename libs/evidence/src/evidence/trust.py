@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from evidence import sm2
 from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, parse_pem
 from evidence.revocation import Revocations, parse_list
 
@@ -177,7 +178,9 @@ def _check_purpose(certificate: Certificate, purpose: Purpose, issuer: Issuer) -
 
 
 def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether `issuer` is named in `certificate` and signed it."""
+    """Whether `issuer` is named in `certificate` and signed it. Raises OpenSslMissing for SM2 without OpenSSL 3."""
+    if certificate.algorithm == "sm2-sm3":
+        return sm2.is_issued_by(certificate.der, issuer.der)
     try:
         certificate.read.verify_directly_issued_by(issuer.read)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

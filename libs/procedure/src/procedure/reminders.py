@@ -1,16 +1,16 @@
 """What somebody is reminded of when its day has come; nothing else follows from it by itself (P12, R8, R10)."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from contracts.envelope import EARLIEST_YEAR, LATEST_YEAR
+from contracts.envelope import EARLIEST, FIRST_BEYOND
 from contracts.parts import Special
 from contracts.terms import ReminderKind
 from procedure.calendar import local_day, start_of_day
 from procedure.policies import Policies
 
-NEAREST_DAY, FURTHEST_DAY = date(EARLIEST_YEAR, 1, 1), date(LATEST_YEAR, 12, 31)
+NEAREST_DAY, FURTHEST_DAY = EARLIEST.date(), FIRST_BEYOND.date() - timedelta(days=1)
 
 
 class Reminder(NamedTuple):

@@ -32,8 +32,11 @@ def create(settings: Settings) -> Service:
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
     handlers = Handlers(token, service.wallclock, forbidding)
-    service.listens(Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests))
-    service.speaks(topics.SEALS, topics.IDENTITY)
+    service.listens(
+        Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
+        Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
+    )
+    service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(api.router(service.database, service.wallclock, catalogues))
     first = InitialList(service.database, service.wallclock, listed)
     service.beside(first.enter)

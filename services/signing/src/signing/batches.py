@@ -46,11 +46,12 @@ class Operation(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What the token made of one operation: signature, the algorithm's name, and the certificate's serial."""
+    """What a token made of one operation: signature, algorithm, and the certificate: its serial, and itself (DER)."""
 
     algorithm: str
     signature: bytes
     certificate: str
+    certificate_der: bytes | None = None
 
 
 def operations(requests: Iterable[SealRequested], forbidding: Collection[str] = ()) -> list[Operation]:

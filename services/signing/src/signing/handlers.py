@@ -17,10 +17,11 @@ from contracts import topics
 from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
-from signing import batches, domain, store
+from contracts.supervision import AuditRootClosed
+from signing import batches, domain, roots, store
 from signing.batches import Made
 from signing.domain import CertificateOfAnother, Entry
-from signing.token import ALGORITHM, Signature, TokenDoor, TokenUnavailable
+from signing.token import ALGORITHM, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
 
@@ -47,25 +48,41 @@ class Handlers:
         for seal in seals:
             work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
 
+    async def on_audit_roots(self, events: Sequence[Received[AuditRootClosed]], work: Work) -> None:
+        """Seal each root of the audit chains once, with the platform's seal (Art. 22)."""
+        closed = {event.root: event for event in roots.sound(received.event for received in events)}
+        known = await store.known_roots(work, closed)
+        waiting = [event for root, event in closed.items() if root not in known]
+        if not waiting:
+            return
+        signed = await self._signed([(roots.SEAL, bytes.fromhex(event.root)) for event in waiting])
+        now = self._wallclock.now()
+        seals = [roots.sealed(event, made, now) for event, made in zip(waiting, signed, strict=True)]
+        await store.add_roots(work, seals)
+        work.say(topics.AUDIT_SEALS, *seals)
+
     async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
         """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""
         operations = batches.operations(requests, self._forbidding)
-        signatures = await self._signed([operation.digest for operation in operations])
+        signed = await self._signed([(operation.seal, operation.digest) for operation in operations])
         now = self._wallclock.now()
         seals = [
             seal
-            for operation, signature in zip(operations, signatures, strict=True)
-            for seal in batches.completed(operation, Made(ALGORITHM, signature.value, signature.serial), now)
+            for operation, made in zip(operations, signed, strict=True)
+            for seal in batches.completed(operation, made, now)
         ]
         places = {request.request_id: place for place, request in enumerate(requests)}
         return sorted(seals, key=lambda seal: places[seal.request_id])
 
-    async def _signed(self, digests: Sequence[bytes]) -> list[Signature]:
+    async def _signed(self, orders: Sequence[tuple[str, bytes]]) -> list[Made]:
+        """Sign each digest with the key of its seal (one token holds all of them)."""
         loop = asyncio.get_running_loop()
+        digests = [digest for _, digest in orders]
         try:
-            return await loop.run_in_executor(self._token.executor, self._token.sign, digests)
+            signatures = await loop.run_in_executor(self._token.executor, self._token.sign, digests)
         except TokenUnavailable as trouble:
             raise NotNow(repr(trouble)) from trouble
+        return [Made(ALGORITHM, signature.value, signature.serial) for signature in signatures]
 
 
 class InitialList:

@@ -10,7 +10,7 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.parts import Actor
-from contracts.signing import SealCompleted
+from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.terms import Role
 from signing.domain import Attempt, Change, Entry, Request, Responsibility, Stand
 
@@ -67,6 +67,18 @@ async def add(work: Work, seals: Collection[SealCompleted]) -> None:
     """Keep new seals."""
     if seals:
         await work.execute(_ADD, *_columns(_row(seal) for seal in seals))
+
+
+async def known_roots(work: Work, roots: Collection[str]) -> set[str]:
+    """Return those of the audit chains' `roots` that were sealed already."""
+    rows = await work.fetch("SELECT root FROM audit_seals WHERE root = ANY($1::text[])", list(roots))
+    return {row["root"] for row in rows}
+
+
+async def add_roots(work: Work, seals: Collection[AuditRootSealed]) -> None:
+    """Keep new seals over roots."""
+    told = [(seal.root, seal.model_dump_json()) for seal in seals]
+    await work.execute("INSERT INTO audit_seals SELECT * FROM unnest($1::text[], $2::text[])", *_columns(told))
 
 
 def _row(s: SealCompleted) -> tuple[Any, ...]:

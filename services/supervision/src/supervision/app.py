@@ -7,6 +7,7 @@ from chassis.service import Service
 from contracts import topics
 from contracts.signing import RosterListed
 from supervision import api
+from supervision.closing import Closer
 from supervision.handlers import Handlers
 from supervision.settings import Settings
 from supervision.signals import Thresholds
@@ -14,12 +15,17 @@ from supervision.watch import Watch
 
 
 def create(settings: Settings) -> Service:
-    """Return supervision, ready to run. Its tables follow wholly from the topics, so commits need not wait for disk."""
+    """Return supervision, ready to run. Its tables follow wholly from the topics, so commits need not wait for disk.
+
+    One that is built anew beside it, under another name, closes no audit chains.
+    """
     city = load(settings.catalogue_path)
     service = Service("Lianshen supervision", settings, durable=False)
     thresholds = _thresholds(settings)
     watch = Watch(service.database, service.bus, city, thresholds)
-    handlers = Handlers(city, Calendars(city.calendar), thresholds, watch.wake, tells=settings.exchange)
+    closer = Closer(service.database, service.bus, service.wallclock, settings.audit_close_seconds)
+    calendars, wakes = Calendars(city.calendar), (watch.wake, closer.wake)
+    handlers = Handlers(city, calendars, thresholds, *wakes, tells=settings.exchange)
     service.listens(
         Listen(topics.CALENDAR, handlers.on_rules),
         Listen(topics.POLICIES, handlers.on_rules),
@@ -33,9 +39,13 @@ def create(settings: Settings) -> Service:
         Listen(topics.SEALS, handlers.on_project),
         Listen(topics.NOTICES, handlers.on_project),
         Listen(topics.SUPERVISION, handlers.on_project),
+        Listen(topics.AUDIT_ROOTS, handlers.on_audit),
+        Listen(topics.AUDIT_SEALS, handlers.on_audit),
     )
-    service.speaks(topics.SUPERVISION)
+    service.speaks(topics.SUPERVISION, topics.AUDIT_ROOTS)
     service.serves(*api.routers(api.Desk(service.database, service.wallclock, city)))
+    if settings.service_name == topics.AUDIT_ROOTS.speaker:
+        service.beside(closer.run)
     if thresholds.judge_conclusions or thresholds.burst_steps:
         service.beside(watch.run)
     return service

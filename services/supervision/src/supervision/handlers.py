@@ -18,16 +18,19 @@ from contracts.dispatcher import ItemClosed, ItemNotDispatched, StageDispatched
 from contracts.envelope import Event
 from contracts.intake import NoticeSent, StageApplied
 from contracts.parts import AboutItem, AboutStage
+from contracts.signing import AuditRootSealed
+from contracts.supervision import AuditRootClosed
 from contracts.timer import AcceptanceOverdue, CalendarAmended, ClockStepped, ReminderDue
+from evidence.audit import Place, Record
 from procedure.calendar import Calendar
 from supervision import domain, exchange, handlings, rules, signals
 from supervision.domain import ItemRow, Mark, StageRow
 from supervision.exchange import Flow, Told
 from supervision.handlings import Consequence
 from supervision.signals import Night, Thresholds
+from supervision.store import audit, rows, said, story
 from supervision.store import exchange as outbox
 from supervision.store import handlings as kept_handlings
-from supervision.store import rows, said, story
 from supervision.store import rules as kept_rules
 from supervision.store import signals as kept_signals
 
@@ -43,6 +46,7 @@ class Batch:
     moved: set[UUID] = field(default_factory=set[UUID])
     touched: set[UUID] = field(default_factory=set[UUID])
     stories: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    records: defaultdict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     told: defaultdict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
     marks: list[Mark] = field(default_factory=list[Mark])
     consequences: list[Consequence] = field(default_factory=list[Consequence])
@@ -61,15 +65,24 @@ class Batch:
 
 
 class Handlers:
-    """Supervision's handlers; `wake` is told when something waits to be judged. `tells` False: nothing goes upwards."""
+    """Supervision's handlers; `wake` is told when something waits to be judged, `moved` when an audit chain grew.
+    `tells` False: nothing goes upwards."""
 
     def __init__(
-        self, city: City, calendars: Calendars, thresholds: Thresholds, wake: Callable[[], None], *, tells: bool
+        self,
+        city: City,
+        calendars: Calendars,
+        thresholds: Thresholds,
+        wake: Callable[[], None],
+        moved: Callable[[], None],
+        *,
+        tells: bool,
     ) -> None:
         self._city = city
         self._calendars = calendars
         self._thresholds = thresholds
         self._wake = wake
+        self._moved = moved
         self._tells = tells
         self._flows_told = not tells
 
@@ -80,13 +93,19 @@ class Handlers:
             await keep(work, amendments)
         await kept_rules.keep(work, [rule for one in events for rule in rules.changes(one.event)])
 
+    async def on_audit(self, events: Sequence[Received[AuditRootClosed | AuditRootSealed]], work: Work) -> None:
+        """Roots of audit chains were closed, or sealed."""
+        await audit.take(work, [received.event for received in events])
+
     async def on_project(self, events: AnyReceived, work: Work) -> None:
         """Anything happened to a project: it is told, and the rows follow."""
         ready, stages = await self._in_time(events, work)
         heard = _sorted_out(ready)
         batch = Batch(stages, await rows.load(work, _item_ids(heard)))
         for received in ready:
-            batch.stories[_project(received.event)].append(_told(received))
+            project = _project(received.event)
+            batch.stories[project].append(_told(received))
+            batch.records[project].append(_record(received))
             if type(received.event) is ItemConcluded and self._thresholds.judge_conclusions:
                 step = received.event
                 batch.concluded.append((step.item_id, step.project_code, received.raw.partition))
@@ -154,6 +173,8 @@ class Handlers:
 
     async def _keep(self, batch: Batch, work: Work) -> None:
         await story.tell(work, batch.stories)
+        await audit.follow(work, batch.records)
+        self._moved()
         await rows.keep_stages(work, [batch.stages[id_] for id_ in sorted(batch.moved)])
         await rows.keep(work, [batch.items[id_] for id_ in sorted(batch.touched)])
         await rows.keep_marks(work, batch.marks)
@@ -232,6 +253,13 @@ def _mark(batch: Batch, event: AboutItem) -> None:
 def _project(event: Event) -> str:
     """Return whose story an event belongs to; a notice is keyed by its builder, and tells of a project all the same."""
     return event.project_code if isinstance(event, NoticeSent) else event.key
+
+
+def _record(received: Received[Event]) -> Record:
+    """One event as an entry of its project's audit chain: the very bytes, at their very place."""
+    raw, event = received.raw, received.event
+    place = Place(raw.topic, raw.partition)
+    return Record(place, raw.offset, type(event).__name__, str(event.event_id), raw.value or b"")
 
 
 def _told(received: Received[Event]) -> str:

@@ -29,4 +29,7 @@ class Settings(settings.Settings):
         str,
         Field(description="Prefixes, comma-separated, of certificates that look at materials in a system of their own"),
     ] = ""
+    audit_close_seconds: Annotated[
+        float, Field(gt=0, le=86400, description="Audit chains that moved are closed and sealed every so many seconds")
+    ] = 60.0
     exchange: Annotated[bool, Field(description="Keep the rows of the national data exchange standard")] = True

@@ -1,12 +1,15 @@
 """A project's story as it is kept: chapters of what was said, each event with the place of its very message."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from contracts.envelope import Event
 from contracts.topics import Topic
+from evidence.audit import Place, Record
 
 
 class Line(NamedTuple):
@@ -36,3 +39,31 @@ def events(told: Iterable[Line], topics: Collection[Topic], only: Collection[typ
         known[line.topic][line.type].model_validate_json(orjson.dumps(line.event), extra="ignore")
         for line in sorted(wanted, key=lambda one: (one.topic, one.offset))
     ]
+
+
+# Raw ------------------------------------------------------------------------------------------------------------
+
+_BEFORE: Final = re.compile(r'[\[,]{"type":"(\w+)","topic":"([\w.-]+)","partition":(\d+),"offset":(\d+),"event":')
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_JSON: Final = json.JSONDecoder()
+
+
+def records(chapters: Iterable[str]) -> list[Record]:
+    """Return the records of chapters with their values as they stood on the bus, byte by byte."""
+    return [record for text in chapters for record in _records(text)]
+
+
+def _records(text: str) -> Iterator[Record]:
+    at = 0
+    while (before := _BEFORE.match(text, at)) is not None:
+        kind, topic, partition, offset = before.groups()
+        event, end = _JSON.raw_decode(text, _after_space(text, before.end()))
+        at = _after_space(text, end)
+        value = text[before.end() : at].encode()
+        yield Record(Place(topic, int(partition)), int(offset), kind, event["event_id"], value)
+        at += len("}")
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()

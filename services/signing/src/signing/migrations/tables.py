@@ -24,6 +24,12 @@ class Seal(Base, table=True):
     proof: str | None
 
 
+class AuditSeal(Base, table=True):
+    __tablename__ = "audit_seals"
+    root: str = Field(primary_key=True)
+    event: str
+
+
 class RosterHolder(Base, table=True):
     __tablename__ = "roster_holders"
     serial: str = Field(primary_key=True)

@@ -188,5 +188,36 @@ class ExchangeRow(Base, table=True):
     told: str
 
 
+class AuditHead(Base, table=True):
+    __tablename__ = "audit_heads"
+    project_code: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    entries: int = big()
+    last: bytes
+    closed: int = big()
+
+
+class AuditRoot(Base, table=True):
+    __tablename__ = "audit_roots"
+    __table_args__ = (Index("audit_roots_number", "number"),)
+    root: str = Field(primary_key=True)
+    number: int = big()
+    event: str
+
+
+class AuditLeaf(Base, table=True):
+    __tablename__ = "audit_leaves"
+    project_code: str = Field(primary_key=True)
+    root: str = Field(primary_key=True)
+    place: int
+
+
+class AuditSeal(Base, table=True):
+    __tablename__ = "audit_seals"
+    root: str = Field(primary_key=True)
+    event: str
+
+
 _shown = Base.metadata.tables["shown_clocks"].c
 Index("shown_clocks_lit", _shown.light, _shown.due_at, postgresql_where=text("light IN ('RED', 'YELLOW')"))

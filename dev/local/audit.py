@@ -1,0 +1,104 @@
+"""`./run audit`: the audit chains of a project exported as a file, and such a file judged without the platform."""
+
+import argparse
+import os
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from evidence import trust
+from evidence.bundle import Holds, Judged, judged
+from evidence.certificates import Certificate, Purpose
+from evidence.sm2 import OpenSslMissing
+from local import ports, up
+from local.callers import Callers
+from local.trouble import Trouble
+
+
+def main(arguments: list[str]) -> int:
+    """export CODE FILE, or verify FILE --trust DIR; exit 1 when something is wrong with the file."""
+    options = _parser().parse_args(arguments)
+    if options.verb == "export":
+        return export(options.code, options.file)
+    return verify(options.file, options.trust)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./run audit", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("export", help="fetch a project's sealed chains from supervision")
+    one.add_argument("code", help="project code, 2018-210281-47-03-000123")
+    one.add_argument("file", type=Path)
+    other = verbs.add_parser("verify", help="hold a file against its seal, offline")
+    other.add_argument("file", type=Path)
+    other.add_argument("--trust", type=Path, required=True, metavar="DIR", help="folder with trust.toml")
+    return parser
+
+
+# Export ---------------------------------------------------------------------------------------------------------
+
+
+def export(code: str, file: Path) -> int:
+    """Write what supervision exports of a project to `file`. Raises Trouble with the problem's sentence."""
+    url = os.environ.get("SUPERVISION_URL", f"http://127.0.0.1:{ports.fixed()['supervision']}")
+    headers = {"Authorization": f"Bearer {_token()}"}
+    try:
+        answer = httpx.get(f"{url}/audit/projects/{code}", headers=headers, timeout=60)
+    except httpx.HTTPError as trouble:
+        raise Trouble(f"supervision does not answer at {url}: {trouble}") from trouble
+    if answer.status_code != 200:
+        raise Trouble(answer.json().get("detail", answer.text))
+    file.write_bytes(answer.content)
+    records = len(answer.content.splitlines()) - 2
+    print(f"{file}: {records} records")
+    return 0
+
+
+def _token() -> str:
+    if "SUPERVISION_TOKEN" in os.environ:
+        return os.environ["SUPERVISION_TOKEN"]
+    if not (up.FOLDER / "keys" / "callers.key").exists():
+        raise Trouble("no suite is up here: ./run up starts one, or set SUPERVISION_URL and SUPERVISION_TOKEN")
+    return Callers(up.FOLDER / "keys").mint("supervisor", "audit", jurisdiction="210200")
+
+
+# Verify ---------------------------------------------------------------------------------------------------------
+
+
+def verify(file: Path, folder: Path) -> int:
+    """Print what the file is and every fault that is found; 0 when there is none."""
+    try:
+        content = file.read_bytes()
+    except OSError as trouble:
+        raise Trouble(f"{file} cannot be read: {trouble.strerror}") from trouble
+    try:
+        verdict = judged(content, trusting(folder))
+    except OpenSslMissing as trouble:
+        raise Trouble(str(trouble)) from trouble
+    print(said(verdict))
+    return 1 if verdict.findings else 0
+
+
+def trusting(folder: Path) -> Holds:
+    """Return who may have sealed, by a trust folder and the revocation lists in it. Raises Trouble."""
+    try:
+        listed = trust.load(folder)
+        revocations = listed.revocations()
+    except trust.BadTrustList as trouble:
+        raise Trouble(str(trouble)) from trouble
+
+    def hold(certificate: Certificate, at: datetime) -> None:
+        listed.hold(certificate, Purpose.SEAL, at, revocations)
+
+    return hold
+
+
+def said(verdict: Judged) -> str:
+    """Return a verdict in words: one line a fault, or whose file it is and as of when."""
+    if verdict.findings:
+        found = [f"line {one.line}: {one.fault}: {one.detail}" for one in verdict.findings]
+        return "\n".join([f"NOT WHOLE: {len(found)} faults", *found])
+    return (
+        f"WHOLE: {verdict.project}, {verdict.records} records, closed {verdict.closed_at}, sealed by {verdict.signer}"
+    )

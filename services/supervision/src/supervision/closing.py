@@ -1,0 +1,62 @@
+"""Closes the audit chains that moved, now and then, and asks for the platform's seal by saying so."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from chassis.bus import Bus, NotNow
+from chassis.database import TRANSIENT, Database
+from chassis.wallclock import WallClock
+from contracts import topics
+from supervision import auditing
+from supervision.store import audit
+
+MOST: Final = 400
+"""Projects under one root: as many as its event has room for."""
+
+log = structlog.get_logger()
+
+
+class Closer:
+    """Closes what moved, at most every so many seconds."""
+
+    def __init__(self, database: Database, bus: Bus, wallclock: WallClock, seconds: float) -> None:
+        self._database = database
+        self._bus = bus
+        self._wallclock = wallclock
+        self._seconds = seconds
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Tell that a chain moved."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Close for as long as the service lives; what moved before is found after a restart."""
+        self._woken.set()
+        while True:
+            await self._woken.wait()
+            await asyncio.sleep(self._seconds)
+            self._woken.clear()
+            try:
+                if await self.close() == MOST:
+                    self._woken.set()
+            except (*TRANSIENT, NotNow) as trouble:
+                log.info("audit.waits", trouble=repr(trouble))
+                self._woken.set()
+
+    async def close(self) -> int:
+        """Close one root over what moved; returns over how many projects. Raises NotNow while an earlier root has not
+        come back from its topic: a read model that is built anew has to know all of them first."""
+        async with self._database.work() as work:
+            projects = await audit.moved(work, MOST)
+            if not projects:
+                return 0
+            if not await self._bus.has_read_to_end([topics.AUDIT_ROOTS.name], work):
+                raise NotNow("roots that were closed before are still to be read")
+            root = auditing.closed(await audit.last(work), projects, self._wallclock.now())
+            await audit.take(work, [root])
+            work.say(topics.AUDIT_ROOTS, root)
+        log.info("audit.closed", number=root.number, projects=len(projects))
+        return len(projects)

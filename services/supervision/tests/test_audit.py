@@ -1,0 +1,260 @@
+"""The audit chains on a real database: the same whatever the order of reading, closed, sealed, exported, judged."""
+
+import json
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from chassis.bus import NotNow
+from contracts import topics
+from contracts.dispatcher import StageDispatched
+from contracts.envelope import Event
+from contracts.intake import ProjectRegistered, StageApplied
+from contracts.supervision import AuditRootClosed
+from contracts.terms import ItemStep as T
+from contracts.topics import Topic
+from evidence import trust
+from evidence.bundle import Holds, judged
+from evidence.certificates import Certificate, Purpose
+from evidence.testing import Authority, trust_folder
+from local.samples import sample
+from signing import roots
+from signing.batches import Made
+from supervision.closing import Closer
+from supervision.store import audit
+from supervision.story import records
+
+ISSUER = Authority("Issuing", Authority())
+KEY = ec.generate_private_key(ec.SECP256R1())
+LATER = timedelta(days=59)
+"""From the day of these stories to the day of the test authority's revocation list."""
+SEALER = ISSUER.issue("联审平台", Purpose.SEAL, key=KEY.public_key(), not_before=datetime(2026, 1, 1))
+
+
+@pytest.fixture
+def told(begin: Any, applied: StageApplied, dispatched: StageDispatched) -> list[tuple[Topic, Event]]:
+    """A stage with two items, as its services say it."""
+    granted = begin("S1-05").do(T.RECEIVE).do(T.ACCEPT, 1).conclude(27)
+    returned = begin("S1-03").do(T.RECEIVE).do(T.ACCEPT, 1).do(T.RETURN, 2)
+    registered = sample(ProjectRegistered).model_copy(update={"project_code": applied.project_code})
+    return [
+        (topics.PROJECTS, registered),
+        (topics.APPLICATIONS, applied),
+        (topics.STAGES, dispatched),
+        *((topics.ITEMS, step) for lived in (granted, returned) for step in lived.events),
+    ]
+
+
+@pytest.fixture
+def holds(tmp_path: Path) -> Holds:
+    listed = trust.load(trust_folder(tmp_path / "trust", ISSUER))
+    revocations = listed.revocations()
+
+    def hold(certificate: Certificate, at: datetime) -> None:
+        listed.hold(certificate, Purpose.SEAL, at + LATER, revocations)
+
+    return hold
+
+
+async def heads(one: Any) -> list[tuple[Any, ...]]:
+    async with one.database.reading() as connection:
+        return [tuple(row) for row in await audit.heads(connection)]
+
+
+def append(one: Any, told: list[tuple[Topic, Event]]) -> None:
+    for topic, event in told:
+        one.append(topic, event)
+
+
+def closer(one: Any) -> Closer:
+    return Closer(one.database, one.bus, one.clock, 60)
+
+
+async def seal(one: Any) -> None:
+    """Answer every root that was closed as signing does."""
+    for record in one.broker.records[topics.AUDIT_ROOTS.name]:
+        root = AuditRootClosed.model_validate_json(record.value or b"")
+        [sound] = roots.sound([root])
+        signature = KEY.sign(bytes.fromhex(root.root), ec.ECDSA(Prehashed(SHA256())))
+        made = Made("ecdsa-p256-sha256", signature, SEALER.serial, SEALER.der)
+        one.append(topics.AUDIT_SEALS, roots.sealed(sound, made, one.clock.now()))
+    await one.read()
+
+
+async def exported(one: Any, code: str) -> bytes:
+    answer = await one.get(f"/audit/projects/{code}")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+async def test_every_record_is_an_entry_whatever_the_order_of_reading(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        append(one, told)
+        unread = one.member.reader.unread()
+        await one.bus.consume(unread)
+        whole = await heads(one)
+        assert sum(row[3] for row in whole) == len(told) and len(whole) == 4
+        for seed in range(8):
+            await one.build_anew()
+            chance = random.Random(seed)
+            lanes = {record.topic: [r for r in unread if r.topic == record.topic] for record in unread}
+            while any(lanes.values()):
+                name = chance.choice([name for name, left in lanes.items() if left])
+                taken, lanes[name] = lanes[name][:2], lanes[name][2:]
+                await one.bus.consume(taken)
+            assert await heads(one) == whole, seed
+
+
+async def test_an_export_is_whole_and_raw(supervise: Any, told: Any, holds: Holds) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        assert (await one.get(f"/audit/projects/{code}")).status_code == 409
+        assert await closer(one).close() == 1
+        await one.read()
+        await seal(one)
+        file = await exported(one, code)
+        verdict = judged(file, holds)
+        assert (verdict.project, verdict.records, verdict.findings) == (code, len(told), ())
+        assert verdict.signer == f"联审平台 ({SEALER.serial})"
+        raw = {record.value for name in lanes(told) for record in one.broker.records[name]}
+        assert {json.loads(line)["value"].encode() for line in file.splitlines()[1:-1]} == raw
+        _flips_are_found(file, holds)
+
+
+def lanes(told: Any) -> set[str]:
+    return {topic.name for topic, _ in told}
+
+
+def _flips_are_found(file: bytes, holds: Holds) -> None:
+    chance = random.Random(9)
+    for _ in range(200):
+        flipped = bytearray(file)
+        flipped[chance.randrange(len(file))] ^= 1 << chance.randrange(8)
+        assert judged(bytes(flipped), holds).findings
+
+
+async def test_only_what_moved_is_closed_again_and_roots_follow_one_another(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        append(one, told[:-2])
+        await one.read()
+        assert [await closer(one).close(), await closer(one).close()] == [1, 0]
+        append(one, told[-2:])
+        await one.read()
+        assert [await closer(one).close(), await closer(one).close()] == [1, 0]
+        await one.read()
+        first, second = (
+            AuditRootClosed.model_validate_json(record.value) for record in one.broker.records[topics.AUDIT_ROOTS.name]
+        )
+        assert (first.number, second.number, second.previous) == (1, 2, first.root)
+        assert sum(chain.entries for chain in second.projects[0].chains) == len(told)
+
+
+async def test_a_read_model_built_anew_exports_the_same_file(supervise: Any, told: Any, holds: Holds) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        before, kept = await exported(one, code), await heads(one)
+        await one.build_anew()
+        assert await closer(one).close() == 0
+        await one.read()
+        assert (await exported(one, code), await heads(one)) == (before, kept)
+        assert await closer(one).close() == 0
+        assert judged(before, holds).findings == ()
+
+
+async def test_nothing_is_closed_before_all_earlier_roots_are_known(
+    supervise: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+
+        async def behind(*_: object) -> set[str]:
+            return set()
+
+        monkeypatch.setattr(one.bus, "has_read_to_end", behind)
+        with pytest.raises(NotNow):
+            await closer(one).close()
+
+
+async def test_a_project_that_is_read_anew_is_not_closed_half(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        root = one.broker.records[topics.AUDIT_ROOTS.name]
+        unread = [record for name in lanes(told) for record in one.broker.records[name]]
+        await one.build_anew()
+        await one.bus.consume(root)
+        await one.bus.consume([record for record in unread if record.topic != topics.ITEMS.name])
+        assert await closer(one).close() == 0
+
+
+async def test_what_came_after_the_seal_is_not_exported(supervise: Any, told: Any, holds: Holds) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told[:-2])
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        before = await exported(one, code)
+        append(one, told[-2:])
+        await one.read()
+        assert await exported(one, code) == before and judged(before, holds).records == len(told) - 2
+
+
+async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: Any, told: Any, holds: Holds) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        changed = "UPDATE chapters SET events = replace(events, '示例住宅小区', '示例商业小区')"
+        assert await one.database.pool.execute(changed) != "UPDATE 0"
+        assert judged(await exported(one, code), holds).findings
+
+
+async def test_others_do_not_export(supervise: Any, told: Any) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        assert (await one.get(f"/audit/projects/{code}", role="officer", department="GHJ")).status_code == 403
+        assert (await one.get(f"/audit/projects/{code}", jurisdiction="210211")).status_code == 403
+        assert (await one.get("/audit/projects/2018-210281-47-03-999999")).status_code == 404
+
+
+def test_a_root_that_is_not_of_its_own_projects_is_not_sealed() -> None:
+    event = sample(AuditRootClosed)
+    assert isinstance(event, AuditRootClosed) and roots.sound([event]) == []
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n\t"])
+def test_a_value_is_taken_out_of_its_chapter_byte_by_byte(space: str) -> None:
+    values = [f'{space}{{"event_id":"1","a":"}}]","b":[{{}}]}}{space}', '{ "event_id" : "2", "名":"\\u540d" }']
+    told = (
+        f'{{"type":"A","topic":"t.v1","partition":{place},"offset":7,"event":{value}}}'
+        for place, value in enumerate(values)
+    )
+    found = records([f"[{','.join(told)}]"])
+    assert [one.value.decode() for one in found] == values
+    assert [(one.type, one.place.partition, one.offset, one.event_id) for one in found] == [
+        ("A", 0, 7, "1"),
+        ("A", 1, 7, "2"),
+    ]
