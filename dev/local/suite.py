@@ -18,7 +18,7 @@ import httpx
 from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
-from local import authority, children, ports
+from local import authority, children, fonts, ports
 from local.authority import Authority
 from local.authority.seals import wanted_seals
 from local.callers import Callers, officers_certificate
@@ -312,6 +312,8 @@ class Suite:
             "IDENTITY_KEY_FILE": str(self.callers.public),
             "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
+            "DOCUMENTS_URL": (self.folder / "documents").resolve().as_uri(),
+            **self._papers(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
             **token,
@@ -332,6 +334,12 @@ class Suite:
         if self.authority is None:
             return {}
         return {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+
+    def _papers(self) -> dict[str, str]:
+        """Documents are printed and sealed where there is somebody to vouch for their seals."""
+        if self.authority is None:
+            return {"DOCUMENT_FORM": "digest"}
+        return {"FONTS_FOLDER": str(fonts.prepare()), "VERIFY_URL": self.url("signing")}
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

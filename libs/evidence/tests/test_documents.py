@@ -16,6 +16,8 @@ from evidence.testing import HOUR, NOW, YEAR, Authority, revoked, trust_folder
 from evidence.testing_documents import Clock, Office, Signer, office, prepared
 from evidence.trust import TrustList
 
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn.t positive")
+"""What `cryptography` warns of is refused by `evidence.certificates`."""
 ROOT = Authority()
 ISSUER = Authority("签发机构", ROOT)
 OFFICE = office(ISSUER)

@@ -66,9 +66,10 @@ def told(verdict: Verdict) -> dict[str, Any]:
 def read(said: dict[str, Any]) -> Verdict:
     """Return the verdict that `told` told."""
     at = said["signed_at"]
-    named = {name: value for name, value in said.items() if name != "sentence"}
-    changed = {"finding": Finding(said["finding"]), "signed_at": None if at is None else datetime.fromisoformat(at)}
-    return Verdict(**(named | changed))
+    known: dict[str, Any] = {name: value for name, value in said.items() if name != "sentence"}
+    known["finding"] = Finding(said["finding"])
+    known["signed_at"] = None if at is None else datetime.fromisoformat(at)
+    return Verdict(**known)
 
 
 def main(folder: Path) -> int:

@@ -45,8 +45,8 @@ def prepared(printed: Printed, picture: bytes, authority: str, dated: date) -> P
     """Return a printed document that waits for the signature of `authority`, whose seal is drawn as `picture` (PDF)."""
     writer = IncrementalPdfFileWriter(io.BytesIO(printed.pdf))
     _name(writer, sha256(printed.pdf).digest()[:16])
-    embedding = PdfCMSEmbedder(_field(printed)).write_cms(FIELD, writer)
-    annotation: Any = next(embedding).get_object()
+    embedding: Any = PdfCMSEmbedder(_field(printed)).write_cms(FIELD, writer)
+    annotation = next(embedding).get_object()
     drawn = writer.import_page_as_xobject(PdfFileReader(io.BytesIO(picture)))
     annotation[HOLDS_NAME] = generic.DictionaryObject({NORMAL: drawn})
     embedding.send(SigObjSetup(sig_placeholder=_signature(authority, dated)))
