@@ -36,10 +36,10 @@ from contracts.codes import JurisdictionCode
 from contracts.department import ItemReport
 from contracts.envelope import Encoded, Event, decode, encode
 from contracts.topics import Topic, department_reports, department_topics
+from local import tokens
 from local.callers import Callers
 from local.processes import PROCESSES, Process
 from local.suite import CATALOGUE, development_roster
-from local.tokens import Token
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOSTED: Final = ("210200", "210281")
@@ -184,13 +184,13 @@ class Member:
 class Rehearsal:
     """Services, broker, departments and clock; see `rehearsing`."""
 
-    def __init__(self, urls: Mapping[str, str], token: Token, folder: Path, at: datetime, answers: Answers) -> None:
+    def __init__(self, urls: Mapping[str, str], seals: Path, folder: Path, at: datetime, answers: Answers) -> None:
         self.clock = HandClock(at)
         self.broker = Lists(self.clock)
         self.callers = Callers(folder / "keys")
         self._answers = answers
         self._folder = folder
-        self._token = token
+        self._seals = seals
         self.members = {process.name: self._member(process, urls[process.name]) for process in PROCESSES}
         self._departments = self._topics()
 
@@ -205,9 +205,8 @@ class Rehearsal:
             materials_url=(self._folder / "materials").resolve().as_uri(),
             worker_departments=",".join(f"{place}.*" for place in HOSTED),
             roster_seed_file=self._roster(),
-            pkcs11_module=self._token.module,
-            pkcs11_token_label=self._token.label,
-            pkcs11_pin_file=self._token.pin_file,
+            pkcs11_module=tokens.proxy(),
+            pkcs11_pin_folder=self._seals,
             shutdown_seconds=1,
         )
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
@@ -334,10 +333,10 @@ class Mortal:
 
 @asynccontextmanager
 async def rehearsing(
-    urls: Mapping[str, str], token: Token, folder: Path, at: datetime, answers: Answers
+    urls: Mapping[str, str], seals: Path, folder: Path, at: datetime, answers: Answers
 ) -> AsyncGenerator[Rehearsal, None]:
     """A rehearsal that begins at `at` on empty databases whose migrations have run."""
-    rehearsal = Rehearsal(urls, token, folder, at, answers)
+    rehearsal = Rehearsal(urls, seals, folder, at, answers)
     for member in rehearsal.members.values():
         await member.service.database.open()
         await _empty(member.service)

@@ -20,12 +20,11 @@ from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
 from local import authority, children, fonts, ports
 from local.authority import Authority
-from local.authority.seals import wanted_seals
+from local.authority.seals import signing_environment, wanted_seals
 from local.callers import Callers, officers_certificate
 from local.kafka import Kafka, create_topics
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES, Process
-from local.tokens import Token, prepare
 from local.trouble import Trouble
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -151,7 +150,6 @@ class Suite:
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
-        self.token: Token | None = None
         self.authority: Authority | None = None
         self.office: Child | None = None
         self.databases: dict[str, str] = {}
@@ -175,7 +173,7 @@ class Suite:
         """Start the basics side by side, then topics and migrations, then all services at once; return when ready."""
         began = time.monotonic()
         with ThreadPoolExecutor() as pool:
-            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._prepare_token)]
+            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._prepare_tokens)]
             for one in basics:
                 one.result()
             self.seconds["basics"] = time.monotonic() - began
@@ -241,9 +239,8 @@ class Suite:
             path.write_text(secrets.token_hex(12))
         return path.read_text()
 
-    def _prepare_token(self) -> None:
+    def _prepare_tokens(self) -> None:
         if "PKCS11_MODULE" not in os.environ and any(one.name == "signing" for one in self._processes):
-            self.token = prepare(self.folder / "token")
             self._open_office()
 
     def _open_office(self) -> None:
@@ -298,7 +295,6 @@ class Suite:
     def environment(self, process: Process) -> dict[str, str]:
         """Return the whole environment of a service's process."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        token = {} if self.token is None else self._token_environment(self.token)
         return {
             **inherited,
             "SERVICE_NAME": process.name,
@@ -316,24 +312,17 @@ class Suite:
             **self._papers(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
-            **token,
-            **self._trust(),
+            **self._authority_environment(process),
             **dict(process.settings),
             **self._settings,
         }
 
-    def _token_environment(self, token: Token) -> dict[str, str]:
-        return {
-            "PKCS11_MODULE": str(token.module),
-            "PKCS11_TOKEN_LABEL": token.label,
-            "PKCS11_PIN_FILE": str(token.pin_file),
-            **token.environment,
-        }
-
-    def _trust(self) -> dict[str, str]:
+    def _authority_environment(self, process: Process) -> dict[str, str]:
+        """Whom everybody trusts, and, for signing alone, the tokens of the seals and of the platform."""
         if self.authority is None:
             return {}
-        return {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+        trust = {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+        return trust | (signing_environment(self.authority) if process.package == "signing" else {})
 
     def _papers(self) -> dict[str, str]:
         """Documents are printed and sealed where there is somebody to vouch for their seals."""

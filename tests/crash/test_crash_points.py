@@ -5,12 +5,14 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import orjson
 import pytest
 
+from chassis.catalogue import load
 from contracts import topics
 from contracts.codes import CITY, JurisdictionCode, Sha256
 from contracts.department import ItemReport
@@ -20,13 +22,14 @@ from contracts.parts import Actor, DayOrdered, Special
 from contracts.supervision import SpecialHandlingGranted
 from contracts.terms import DueCause, ItemStep, Outcome, ProcessType, SpecialEffect, SpecialKind, Stage
 from contracts.timer import CalendarAmended
+from local.authority import SEALS
+from local.authority.seals import prepare_seals
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import ROUTINE, report, routine
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES
-from local.rehearsal import Rehearsal, rehearsing
-from local.suite import migrate
-from local.tokens import Token, prepare
+from local.rehearsal import HOSTED, Rehearsal, rehearsing
+from local.suite import CATALOGUE, migrate
 
 CODE: Final = "2018-210281-47-03-000123"
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -100,24 +103,24 @@ def urls(postgres: Postgres) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
-    made = prepare(tmp_path_factory.mktemp("token") / "token")
-    os.environ.update(made.environment)
-    return made
+def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = prepare_seals(tmp_path_factory.mktemp("authority"), load(CATALOGUE), HOSTED)
+    os.environ.update(made.environment(SEALS))
+    return made.pins(SEALS)
 
 
 @pytest.fixture(scope="module")
-def told(urls: dict[str, str], token: Token, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(urls: dict[str, str], seals: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """The story lived through once without a death, and once with all of them; and how often each part died."""
     folder = tmp_path_factory.mktemp("rehearsal")
 
     async def both() -> Told:
         deaths: Counter[str] = Counter()
         departments = Departments()
-        async with rehearsing(urls, token, folder, OPENS, departments) as rehearsal:
+        async with rehearsing(urls, seals, folder, OPENS, departments) as rehearsal:
             whole = await Teller(rehearsal, departments, None).tell()
         departments = Departments()
-        async with rehearsing(urls, token, folder, OPENS, departments) as rehearsal:
+        async with rehearsing(urls, seals, folder, OPENS, departments) as rehearsal:
             survived = await Teller(rehearsal, departments, deaths).tell()
         return whole, survived, deaths
 
@@ -262,8 +265,6 @@ class Teller:
         return {"name": "示例项目", "process_type": TYPE.value, "jurisdiction": "210281", "builder": BUILDER}
 
     def _catalogue(self) -> Any:
-        from chassis.catalogue import load
-        from local.suite import CATALOGUE
 
         return load(CATALOGUE).catalogue
 

@@ -11,19 +11,21 @@ import httpx
 import orjson
 import pytest
 
+from chassis.catalogue import load
 from contracts.department import ItemReport
 from contracts.dispatcher import ItemDispatched
 from contracts.envelope import Event, derived_id
 from contracts.parts import Actor
 from contracts.terms import ItemStep, Outcome, ProcessType, Stage
 from contracts.topics import IDENTITY
+from local.authority import SEALS
+from local.authority.seals import prepare_seals
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import report
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES
-from local.rehearsal import Rehearsal, rehearsing
-from local.suite import migrate
-from local.tokens import Token, prepare
+from local.rehearsal import HOSTED, Rehearsal, rehearsing
+from local.suite import CATALOGUE, migrate
 
 CODE: Final = "2018-210281-47-03-000180"
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -40,10 +42,10 @@ def urls(postgres: Postgres) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
-    made = prepare(tmp_path_factory.mktemp("token") / "token")
-    os.environ.update(made.environment)
-    return made
+def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = prepare_seals(tmp_path_factory.mktemp("authority"), load(CATALOGUE), HOSTED)
+    os.environ.update(made.environment(SEALS))
+    return made.pins(SEALS)
 
 
 class Departments:
@@ -77,9 +79,9 @@ def said(r: Rehearsal, topic: str) -> list[dict[str, Any]]:
     return [orjson.loads(raw.value or b"") for raw in r.broker.records[topic]]
 
 
-def test_dying_at_every_await_of_a_change_leaves_one_change(urls: dict[str, str], token: Token, tmp_path: Path) -> None:
+def test_dying_at_every_await_of_a_change_leaves_one_change(urls: dict[str, str], seals: Path, tmp_path: Path) -> None:
     async def tale() -> None:
-        async with rehearsing(urls, token, tmp_path, OPENS, Departments()) as r:
+        async with rehearsing(urls, seals, tmp_path, OPENS, Departments()) as r:
             before = len(said(r, IDENTITY.name))
             asked, deaths = await r.survives("signing", lambda: post(r, "", "first", "asked-once", wanted(OPENS)))
             path = f"/{asked.json()['request_id']}/approval"
@@ -97,13 +99,13 @@ def test_dying_at_every_await_of_a_change_leaves_one_change(urls: dict[str, str]
 
 
 def test_a_decision_in_time_by_who_is_not_read_yet_waits_and_is_not_recalled(
-    urls: dict[str, str], token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    urls: dict[str, str], seals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker has not read that somebody was listed; it holds the decision back, and the recall behind it."""
 
     async def tale() -> None:
         departments = Departments()
-        async with rehearsing(urls, token, tmp_path, OPENS, departments) as r:
+        async with rehearsing(urls, seals, tmp_path, OPENS, departments) as r:
             due = await _accepted(r, departments)
             asked = await post(r, "", "first", "asked-once", wanted(OPENS + timedelta(hours=1)))
             await post(r, f"/{asked.json()['request_id']}/approval", "second", "approved")
@@ -149,8 +151,6 @@ async def _accepted(r: Rehearsal, departments: Departments) -> datetime:
 
 
 def _needed() -> Any:
-    from chassis.catalogue import load
-    from local.suite import CATALOGUE
 
     return load(CATALOGUE).catalogue.to_submit(Stage.LAND_USE, ProcessType.SOCIAL_SMALL)
 

@@ -21,7 +21,7 @@ STEPS: Final = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CON
 @contextmanager
 def pulled_out(suite: Suite) -> Iterator[Callable[[], None]]:
     """Without the token; what is yielded puts it back."""
-    here, away = suite.folder / "token" / "tokens", suite.folder / "token" / "away"
+    here, away = suite.folder / "authority" / "seals" / "tokens", suite.folder / "authority" / "away"
     here.rename(away)
     here.mkdir()
 

@@ -95,7 +95,7 @@ class Authority:
             raise Trouble(f"no certificate was issued for {label}")
         return Token(
             label,
-            tokens.library(tokens.installed(), "libp11-kit.so.0"),
+            tokens.proxy(),
             self.pins(store) / label,
             self.environment(store),
             parse_pem(file.read_bytes()),

@@ -2,15 +2,13 @@
 
 import base64
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chassis.bus import Received, raw_of
 from chassis.database import Database
@@ -26,21 +24,25 @@ from contracts.terms import DocumentKind
 from evidence import seals
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
-from evidence.seals import Signer
-from local import tokens
+from evidence.certificates import Purpose
+from evidence.seals import signer_of
+from local import authority, tokens
+from local.authority import SEALS, Authority, Wanted
+from local.authority.seals import AUDIT
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
-from signing.token import Signature, TokenDoor
+from signing.token import Order, Signature, TokenDoor
 from supervision import auditing
 
+SEAL = "210281.GHJ"
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 OPINION, DECISION = DocumentKind.OPINION, DocumentKind.DECISION
 
 
-def request(place: int, kind: DocumentKind = OPINION, seal: str = "210281.GHJ") -> SealRequested:
+def request(place: int, kind: DocumentKind = OPINION, seal: str = SEAL) -> SealRequested:
     return SealRequested(
         event_id=UUID(int=place + 1000),
         causation_id=UUID(int=place + 2000),
@@ -94,17 +96,22 @@ class Counting(TokenDoor):
 
     used = 0
 
-    def sign(self, digests: Any) -> list[Signature]:
-        self.used += len(digests)
-        return super().sign(digests)
+    async def sign(self, orders: Sequence[Order]) -> list[Signature]:
+        self.used += len(orders)
+        return await super().sign(orders)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, AUDIT))
+    return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *wanted)
 
 
 @pytest.fixture
-def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    token = tokens.prepare(tmp_path / "token")
-    for name, value in token.environment.items():
+def door(made: Authority, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    for name, value in made.environment(SEALS).items():
         monkeypatch.setenv(name, value)
-    return Counting(token.module, token.label, "", token.pin_file, 1, may_make_key=True)
+    return Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
 
 
 @pytest.fixture
@@ -138,7 +145,9 @@ def received(one: SealRequested) -> Received[SealRequested]:
     return Received(one, raw, AT)
 
 
-async def test_each_request_is_answered_once_and_verifies_offline(door: Counting, database: Database) -> None:
+async def test_each_request_is_answered_once_and_verifies_offline(
+    door: Counting, made: Authority, database: Database
+) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
     asked = [received(request(place, DECISION if place % 10 == 0 else OPINION)) for place in range(50)]
     async with database.work() as work:
@@ -148,7 +157,7 @@ async def test_each_request_is_answered_once_and_verifies_offline(door: Counting
     async with database.work() as work:
         await handlers.on_seal_requests(asked, work)
         assert (work.said(), door.used) == ((), 6)
-    signer = Signer(*_signer(door))
+    signer = signer_of(made.token(SEAL, SEALS).certificate)
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
@@ -157,17 +166,14 @@ async def test_each_request_is_answered_once_and_verifies_offline(door: Counting
     assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
 
 
-def _signer(door: TokenDoor) -> tuple[str, bytes]:
-    opened = door._open()  # pyright: ignore[reportPrivateUsage]
-    return opened.serial, opened.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
 def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
     chains = {Place("approval.items.v1", 2): Head(number, b"x" * 32)}
     return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
 
 
-async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, database: Database) -> None:
+async def test_each_root_of_the_audit_chains_is_sealed_once(
+    door: Counting, made: Authority, database: Database
+) -> None:
     handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
     first = root(1)
     second = root(2, first)
@@ -181,7 +187,12 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(door: Counting, data
         for closed, answer in zip((first, second), answers, strict=False):
             signature = base64.b64decode(answer.signature)
             assert answer.root == closed.root
-            assert verifies(answer.algorithm, _signer(door)[1], signature, bytes.fromhex(closed.root))
+            assert verifies(
+                answer.algorithm,
+                signer_of(made.token(AUDIT, SEALS).certificate).key,
+                signature,
+                bytes.fromhex(closed.root),
+            )
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:

@@ -1,7 +1,5 @@
 """Wires signing's rooms."""
 
-import asyncio
-
 from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
@@ -9,7 +7,7 @@ from contracts import topics
 from signing import api, initial
 from signing.handlers import Handlers, InitialList
 from signing.settings import Settings
-from signing.token import TokenDoor
+from signing.token import Limits, TokenDoor
 
 
 def create(settings: Settings) -> Service:
@@ -20,15 +18,12 @@ def create(settings: Settings) -> Service:
     service = Service("Lianshen signing", settings)
     token = TokenDoor(
         settings.pkcs11_module,
-        settings.pkcs11_token_label,
-        settings.pkcs11_token_serial,
-        settings.pkcs11_pin_file,
-        settings.token_threads,
-        may_make_key=settings.environment == "development",
+        settings.pkcs11_pin_folder,
+        settings.pkcs11_latch_folder,
+        own_label=settings.pkcs11_own_token,
+        limits=Limits(settings.token_threads, settings.token_waiting, settings.token_seconds),
+        allows_stand_in=settings.environment == "development",
     )
-
-    async def token_is_open() -> bool:
-        return await asyncio.get_running_loop().run_in_executor(token.executor, token.is_open)
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
     handlers = Handlers(token, service.wallclock, forbidding)
@@ -40,6 +35,6 @@ def create(settings: Settings) -> Service:
     service.serves(api.router(service.database, service.wallclock, catalogues))
     first = InitialList(service.database, service.wallclock, listed)
     service.beside(first.enter)
-    service.health.check("token", token_is_open)
+    service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

@@ -21,7 +21,7 @@ from contracts.supervision import AuditRootClosed
 from signing import batches, domain, roots, store
 from signing.batches import Made
 from signing.domain import CertificateOfAnother, Entry
-from signing.token import ALGORITHM, TokenDoor, TokenUnavailable
+from signing.token import Order, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
 
@@ -29,7 +29,8 @@ log = structlog.get_logger()
 
 
 class Handlers:
-    """Signing's handlers over one token; `forbidding` names the seals whose token makes no batches."""
+    """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`). `forbidding` names the seals
+    whose token makes no batches."""
 
     def __init__(self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = ()) -> None:
         self._token = token
@@ -74,15 +75,12 @@ class Handlers:
         places = {request.request_id: place for place, request in enumerate(requests)}
         return sorted(seals, key=lambda seal: places[seal.request_id])
 
-    async def _signed(self, orders: Sequence[tuple[str, bytes]]) -> list[Made]:
-        """Sign each digest with the key of its seal (one token holds all of them)."""
-        loop = asyncio.get_running_loop()
-        digests = [digest for _, digest in orders]
+    async def _signed(self, orders: Sequence[Order]) -> list[Made]:
         try:
-            signatures = await loop.run_in_executor(self._token.executor, self._token.sign, digests)
+            signatures = await self._token.sign(orders)
         except TokenUnavailable as trouble:
             raise NotNow(repr(trouble)) from trouble
-        return [Made(ALGORITHM, signature.value, signature.serial) for signature in signatures]
+        return [Made(one.algorithm, one.value, one.serial, one.certificate.der) for one in signatures]
 
 
 class InitialList:

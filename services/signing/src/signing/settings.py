@@ -1,4 +1,4 @@
-"""Signing's settings: the token and how it is opened, and the list that the roster begins with."""
+"""Signing's settings: the tokens and how they are opened, and the list that the roster begins with."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +9,20 @@ from chassis import settings
 
 
 class Settings(settings.Settings):
-    """The PIN stands in a file of mode 0400, never in a variable."""
+    """PINs stand in files of mode 0400, never in a variable."""
 
     pkcs11_module: Annotated[Path, Field(description="PKCS#11 module, through libp11-kit.so.0")]
-    pkcs11_token_label: Annotated[str, Field(description="Label of the token")]
-    pkcs11_token_serial: Annotated[str, Field(description="Serial of the token; empty: any with the label")] = ""
-    pkcs11_pin_file: Annotated[Path, Field(description="File with the PIN, mode 0400")]
+    pkcs11_pin_folder: Annotated[Path, Field(description="Folder with a PIN file per token, by its label, mode 0400")]
+    pkcs11_latch_folder: Annotated[
+        Path | None, Field(description="Where LABEL.wrong-pin is kept; empty: beside the PINs")
+    ] = None
+    pkcs11_own_token: Annotated[str, Field(description="Label of the platform's own token")] = "platform"
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
     batch_forbidden: Annotated[
         str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
     ] = ""
+    token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
+    token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None

@@ -1,171 +1,171 @@
-"""The PKCS#11 door: the only place that knows the token. Keys never leave it; there is no raw-hash interface outside.
+"""The token door: whatever is signed here is signed inside a token, through this one gate (Art. 10, 16).
 
-One login for the life of the process, a few sessions in an executor of their own. A token that is lost closes the gate;
-the next use opens it anew. A wrong PIN is latched and never tried again: real tokens lock after a few.
+PKCS#11 calls run in an executor of their own, few at a time, with few waiting. A call that fails or takes too long
+closes the gate; those inside come out first, then the module begins a new life and the gate opens: nobody restarts
+anything. Whoever comes to a closed gate is told at once and comes again; readiness says so, liveness does not.
 """
 
-import queue
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final
+from threading import BoundedSemaphore, Condition, Semaphore
+from typing import Final, TypeVar
 
 import pkcs11
 import structlog
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
-ALGORITHM: Final = "ecdsa-p256-sha256"
-KEY_LABEL: Final = "seal"
-REQUIRED: Final = {
-    pkcs11.Attribute.SENSITIVE: True,
-    pkcs11.Attribute.EXTRACTABLE: False,
-    pkcs11.Attribute.ALWAYS_SENSITIVE: True,
-    pkcs11.Attribute.NEVER_EXTRACTABLE: True,
-    pkcs11.Attribute.LOCAL: True,
-}
+from signing.module import Module, ModuleFails, Signature
+from signing.pins import Pins, TokenUnavailable
+from signing.probe import bears_threads
+
+__all__ = ["Limits", "Order", "Signature", "TokenDoor", "TokenUnavailable"]
+
+SHARE: Final = 16
+TROUBLE: Final = (pkcs11.PKCS11Error, OSError, RuntimeError, ModuleFails)
+Order = tuple[str, bytes]
+Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
 
-class TokenUnavailable(Exception):
-    """The token is not there, or does not answer; requests wait."""
-
-
-class WrongPin(TokenUnavailable):
-    """The PIN was wrong once and is not tried again: an operator has to mend the PIN file and restart."""
+class Full(TokenUnavailable):
+    """As many wait for the tokens as may; come again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """A signature (DER) with the serial of the key that made it."""
+class Limits:
+    """How many calls run side by side, how many shares of work may wait, and how long one share may take."""
 
-    value: bytes
-    serial: str
-
-
-@dataclass(slots=True)
-class _Opened:
-    sessions: "queue.SimpleQueue[tuple[Any, Any]]"
-    public_key: ec.EllipticCurvePublicKey
-    serial: str
+    threads: int = 2
+    waiting: int = 16
+    seconds: float = 5.0
 
 
 class TokenDoor:
-    """Signs registered digests inside the token and verifies every signature before it gives it out."""
+    """Signs digests with the key of a token, named by its label; each signature is verified before it is given out."""
 
     def __init__(
-        self, module: Path, label: str, serial: str, pin_file: Path, threads: int, *, may_make_key: bool
+        self,
+        module: Path,
+        pins: Path,
+        latches: Path | None = None,
+        *,
+        own_label: str = "platform",
+        limits: Limits = Limits(),
+        allows_stand_in: bool = False,
+        probe: Callable[[Path, str, Path, Path | None], bool] = bears_threads,
     ) -> None:
-        self._module = module
-        self._label = label
-        self._serial = serial
-        self._pin_file = pin_file
-        self._threads = threads
-        self._may_make_key = may_make_key
-        self._opened: _Opened | None = None
-        self._wrong_pin = False
-        self._lock = Lock()
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="token")
+        self._path = module
+        self._pins = Pins(pins, latches)
+        self._own_label = own_label
+        self._limits = limits
+        self._allows_stand_in = allows_stand_in
+        self._probe = lambda: probe(module, own_label, pins, latches)
+        self._executor = ThreadPoolExecutor(limits.threads, thread_name_prefix="token")
+        self._room = BoundedSemaphore(limits.threads + limits.waiting)
+        self._side_by_side: Semaphore | None = None
+        self._gate = Condition()
+        self._module: Module | None = None
+        self._opening = False
+        self._inside = 0
 
-    def is_open(self) -> bool:
-        """Whether the token can sign now; opens it when it can."""
+    async def sign(self, orders: Sequence[Order]) -> list[Signature]:
+        """Return a verified signature for each order (token's label, SHA-256 digest). Raises TokenUnavailable."""
+        shares = [orders[start : start + SHARE] for start in range(0, len(orders), SHARE)]
+        made: list[Signature] = []
+        for start in range(0, len(shares), self._limits.threads):
+            side_by_side = [self._call(_signing(share)) for share in shares[start : start + self._limits.threads]]
+            for one in await asyncio.gather(*side_by_side):
+                made.extend(one)
+        return made
+
+    async def is_open(self) -> bool:
+        """Whether the platform's own token answers now; a closed gate is opened when it can be."""
         try:
-            self._open()
-        except TokenUnavailable:
+            await self._call(lambda module: module.holds(self._own_label))
+        except TokenUnavailable as trouble:
+            log.warning("token.not_ready", trouble=str(trouble), wrong_pins=self._pins.latched())
             return False
         return True
 
-    def sign(self, digests: Sequence[bytes]) -> list[Signature]:
-        """Return a verified signature for each SHA-256 digest (32 bytes). Raises TokenUnavailable."""
-        opened = self._open()
-        session = opened.sessions.get()
+    async def _call(self, use: Callable[[Module], Result]) -> Result:
+        """Run `use` in the executor, within the time limit. Raises TokenUnavailable."""
+        if not self._room.acquire(blocking=False):
+            raise Full(f"{self._limits.waiting} wait for the tokens already")
+        future: Future[Result] = self._executor.submit(self._enter, use)
+        future.add_done_callback(lambda _: self._room.release())
         try:
-            return [self._signed(opened, session[1], digest) for digest in digests]
-        except pkcs11.PKCS11Error as trouble:
-            self._close(repr(trouble))
+            return await asyncio.wait_for(asyncio.wrap_future(future), self._limits.seconds)
+        except TimeoutError as trouble:
+            self._close(None, f"no answer within {self._limits.seconds} s")
+            raise TokenUnavailable(f"no answer within {self._limits.seconds} s") from trouble
+
+    # Below here: in the executor's threads --------------------------------------------------------------------------
+
+    def _enter(self, use: Callable[[Module], Result]) -> Result:
+        module = self._entered()
+        try:
+            return use(module)
+        except TROUBLE as trouble:
+            self._close(module, repr(trouble))
             raise TokenUnavailable(repr(trouble)) from trouble
         finally:
-            opened.sessions.put(session)
+            self._left()
 
-    def _signed(self, opened: _Opened, key: Any, digest: bytes) -> Signature:
-        raw: bytes = key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
-        half = len(raw) // 2
-        value = encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
+    def _entered(self) -> Module:
+        """Return the module to a thread that may use it now. Raises TokenUnavailable while the gate is closed."""
+        with self._gate:
+            if not self._gate.wait_for(lambda: not self._opening, self._limits.seconds):
+                raise TokenUnavailable("the gate is being opened")
+            if self._module is not None:
+                self._inside += 1
+                module = self._module
+            elif self._inside:
+                raise TokenUnavailable("the gate is closed until those inside are out")
+            else:
+                self._opening = True
+                module = None
+        module = module or self._opened()
+        assert self._side_by_side is not None
+        self._side_by_side.acquire()
+        return module
+
+    def _opened(self) -> Module:
         try:
-            opened.public_key.verify(value, digest, ec.ECDSA(Prehashed(SHA256())))
-        except InvalidSignature as trouble:
-            self._close("the token made a signature that does not verify")
-            raise TokenUnavailable("a signature that does not verify") from trouble
-        return Signature(value, opened.serial)
-
-    def _open(self) -> _Opened:
-        with self._lock:
-            if self._wrong_pin:
-                raise WrongPin("the PIN was wrong; it is not tried again")
-            if self._opened is None:
-                self._opened = self._log_in()
-            return self._opened
-
-    def _log_in(self) -> _Opened:
-        try:
-            pin = self._pin_file.read_text().strip()
-            library = pkcs11.lib(str(self._module))
-            library.reinitialize()
-            token = self._token(library)
-            anchor = token.open(user_pin=pin, rw=self._may_make_key)
-            return self._prepared(token, anchor)
-        except (pkcs11.PinIncorrect, pkcs11.PinLocked, pkcs11.PinLenRange, pkcs11.PinInvalid) as trouble:
-            self._wrong_pin = True
-            log.critical("token.wrong_pin", file=str(self._pin_file))
-            raise WrongPin("the PIN is wrong") from trouble
-        except (pkcs11.PKCS11Error, OSError, RuntimeError, AttributeError) as trouble:
+            if self._side_by_side is None:
+                self._side_by_side = Semaphore(self._sessions())
+            module = Module(self._path, self._pins, allows_stand_in=self._allows_stand_in)
+        except TROUBLE as trouble:
+            self._has_opened(None)
             raise TokenUnavailable(repr(trouble)) from trouble
+        self._has_opened(module)
+        return module
 
-    def _token(self, library: Any) -> Any:
-        wanted = {"token_label": self._label, **({"token_serial": self._serial.encode()} if self._serial else {})}
-        found = list(library.get_tokens(**wanted))
-        if len(found) != 1:
-            raise TokenUnavailable(f"{len(found)} tokens match label {self._label} and serial {self._serial or 'any'}")
-        return found[0]
+    def _has_opened(self, module: Module | None) -> None:
+        with self._gate:
+            self._opening = False
+            self._module = module
+            self._inside += module is not None
+            self._gate.notify_all()
 
-    def _prepared(self, token: Any, anchor: Any) -> _Opened:
-        if self._may_make_key and not list(anchor.get_objects({pkcs11.Attribute.LABEL: KEY_LABEL})):
-            _make_key(anchor)
-        sessions: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
-        for number in range(self._threads):
-            session = anchor if number == 0 else token.open()
-            sessions.put((session, _private_key(session)))
-        public = anchor.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=KEY_LABEL)
-        key = load_der_public_key(encode_ec_public_key(public))
-        assert isinstance(key, ec.EllipticCurvePublicKey)
-        return _Opened(sessions, key, f"{token.serial.decode(errors='replace').strip()}:{KEY_LABEL}")
+    def _sessions(self) -> int:
+        return self._limits.threads if self._limits.threads == 1 or self._probe() else 1
 
-    def _close(self, why: str) -> None:
-        with self._lock:
-            if self._opened is not None:
+    def _left(self) -> None:
+        assert self._side_by_side is not None
+        self._side_by_side.release()
+        with self._gate:
+            self._inside -= 1
+
+    def _close(self, module: Module | None, why: str) -> None:
+        """Close the gate on `module` (None: on the one that is open); a later life pays for no earlier one's fault."""
+        with self._gate:
+            if self._module is not None and module in (None, self._module):
                 log.error("token.closed", why=why)
-            self._opened = None
+                self._module = None
 
 
-def _make_key(session: Any) -> None:
-    parameters = session.create_domain_parameters(
-        pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
-    )
-    template = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-    parameters.generate_keypair(store=True, label=KEY_LABEL, private_template=template)
-
-
-def _private_key(session: Any) -> Any:
-    """Return the sealing key. Raises TokenUnavailable when it could ever have left the token."""
-    key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=KEY_LABEL)
-    for attribute, value in REQUIRED.items():
-        if key[attribute] != value:
-            raise TokenUnavailable(f"the sealing key's {attribute.name} is not {value}")
-    return key
+def _signing(share: Sequence[Order]) -> Callable[[Module], list[Signature]]:
+    return lambda module: [module.sign(label, digest) for label, digest in share]
