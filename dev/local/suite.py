@@ -117,6 +117,12 @@ def development_roster(departments: Iterable[tuple[str, str]]) -> str:
     return "\n".join([ROSTER_COLUMNS, *rows, ""])
 
 
+def development_grants(departments: Iterable[tuple[str, str]]) -> str:
+    """Return what seals may be put on, for development: each department's on its own decisions, at any time."""
+    rows = [f"{place}.{code},{place},{code},DECISION REFUSAL,2000-01-01T00:00:00Z," for place, code in departments]
+    return "\n".join(["seal,jurisdiction,department,kinds,since,until", *rows, ""])
+
+
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -147,6 +153,7 @@ class Suite:
         folder.mkdir(parents=True, exist_ok=True)
         self.callers = Callers(folder / "keys")
         self.roster = folder / "roster.csv"
+        self.grants = folder / "grants.csv"
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
@@ -328,7 +335,12 @@ class Suite:
         """Documents are printed and sealed where there is somebody to vouch for their seals."""
         if self.authority is None:
             return {"DOCUMENT_FORM": "digest"}
-        return {"FONTS_FOLDER": str(fonts.prepare()), "VERIFY_URL": self.url("signing")}
+        self.grants.write_text(development_grants(self._departments()))
+        return {
+            "SEAL_GRANTS_FILE": str(self.grants),
+            "FONTS_FOLDER": str(fonts.prepare()),
+            "VERIFY_URL": self.url("signing"),
+        }
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

@@ -1,7 +1,7 @@
 """Signing's settings: the tokens and how they are opened, and the list that the roster begins with."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,14 @@ class Settings(settings.Settings):
     ] = ""
     token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
     token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
+    document_form: Annotated[
+        Literal["pdf", "digest"], Field(description="digest only to measure without PDFs; refused in production")
+    ] = "pdf"
+    trust_folder: Annotated[Path | None, Field(description="Folder with trust.toml: whose seals count")] = None
+    tsa_url: Annotated[str, Field(description="Timestamp authority (RFC 3161)")] = ""
+    seal_grants_file: Annotated[
+        Path | None, Field(description="CSV of which seal may stand on whose documents of which kinds, and when")
+    ] = None
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
