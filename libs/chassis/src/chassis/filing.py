@@ -46,6 +46,14 @@ class Filing:
             raise FileLost(f"{digest} is something else by now")
         return content
 
+    async def has(self, digest: Sha256) -> bool:
+        """Whether something is filed under a digest."""
+        try:
+            await obstore.head_async(self._store, _address(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
     async def forget(self, name: str) -> None:
         """Take away what stands under a name, if anything does."""
         try:
