@@ -22,7 +22,6 @@ class Settings(settings.Settings):
     ] = ""
     document_processes: Annotated[int, Field(ge=1, le=64, description="Processes that print, at most one a core")] = 2
     fonts_folder: Annotated[Path | None, Field(description="Folder with the pinned fonts of documents")] = None
-    trust_folder: Annotated[Path | None, Field(description="Folder with trust.toml: whose seals count")] = None
     verify_url: Annotated[
         str, Field(description="Where anybody may verify a document, as printed on it: https://host")
     ] = ""

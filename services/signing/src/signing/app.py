@@ -1,15 +1,23 @@
 """Wires signing's rooms."""
 
+from datetime import timedelta
+
 from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
 from contracts.department_worker import ItemDecided
 from evidence import trust
-from signing import api, initial
+from evidence.certificates import parse_pem
+from evidence.trust import TrustList
+from signing import api, initial, login_api
 from signing.handlers import Handlers, InitialList
+from signing.login_api import Logins
 from signing.paper_handlers import Papers
 from signing.papers import grants_of
+from signing.platform import PlatformKey
+from signing.rates import Rates
+from signing.revoked import RevokedList
 from signing.sealing import Sealer
 from signing.settings import Settings
 from signing.stamps import Stamps
@@ -34,7 +42,10 @@ def create(settings: Settings) -> Service:
     )
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
-    papers = _papers(service, settings, token) if settings.document_form == "pdf" else None
+    listed_issuers = trust.load(settings.trusted)
+    revoked = RevokedList(listed_issuers, settings.revocation_seconds)
+    is_pdf = settings.document_form == "pdf"
+    papers = _papers(service, settings, token, listed_issuers, revoked) if is_pdf else None
     handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
         *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided]),)),
@@ -43,20 +54,30 @@ def create(settings: Settings) -> Service:
     )
     service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(api.router(service.database, service.wallclock, catalogues))
+    logins = Logins(
+        service.database,
+        service.wallclock,
+        listed_issuers,
+        revoked,
+        PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        settings.login_origin,
+        timedelta(hours=settings.session_hours),
+    )
+    service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
-    service.beside(first.enter)
+    service.beside(first.enter, revoked.keep_fresh)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service
 
 
-def _papers(service: Service, settings: Settings, token: TokenDoor) -> Papers:
-    """Return what seals documents. Raises ValueError, BadTrustList or GrantsInvalid for what it needs."""
-    folder, file = settings.trust_folder, settings.seal_grants_file
-    if folder is None or file is None or not settings.tsa_url:
-        raise ValueError("TRUST_FOLDER, TSA_URL and SEAL_GRANTS_FILE are needed when DOCUMENT_FORM=pdf")
-    stamps, trusted = Stamps(settings.tsa_url), trust.load(folder)
-    grants = grants_of(file.name, file.read_text("utf-8-sig"))
+def _papers(service: Service, settings: Settings, token: TokenDoor, trusted: TrustList, revoked: RevokedList) -> Papers:
+    """Return what seals documents. Raises ValueError or GrantsInvalid for what it needs."""
+    file = settings.seal_grants_file
+    if file is None or not settings.tsa_url:
+        raise ValueError("TSA_URL and SEAL_GRANTS_FILE are needed when DOCUMENT_FORM=pdf")
+    grants, stamps = grants_of(file.name, file.read_text("utf-8-sig")), Stamps(settings.tsa_url)
     service.health.check("timestamps", stamps.answers)
-    sealer = Sealer(token, stamps, trusted, trusted.revocations)
+    sealer = Sealer(token, stamps, trusted, lambda: revoked.now)
     return Papers(sealer, lambda: grants, service.wallclock, service.bus)

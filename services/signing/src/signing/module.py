@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from evidence.certificates import Certificate, NotTrusted, parse
-from signing.pins import Pins, TokenUnavailable, WrongPin
+from evidence.certificates import Certificate, NotTrusted, PublicKey, parse
+from signing.pins import Pins, TokenRefused, TokenUnavailable, WrongPin
 
 REQUIRED: Final = {
     pkcs11.Attribute.SENSITIVE: True,
@@ -34,11 +34,11 @@ SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 log = structlog.get_logger()
 
 
-class StandIn(TokenUnavailable):
+class StandIn(TokenRefused):
     """A software token where a real one is needed."""
 
 
-class BrokenToken(TokenUnavailable):
+class BrokenToken(TokenRefused):
     """The token holds a key that could have left it, or no certificate of that key."""
 
 
@@ -70,6 +70,7 @@ class LoggedIn:
     anchor: Any
     key_id: bytes
     certificate: Certificate
+    public_key: PublicKey
 
 
 class _Thread(threading.local):
@@ -95,7 +96,7 @@ class Module:
         if label not in self._thread.keys:
             self._thread.keys[label] = private_key(held.token.open(), held.key_id)
         value = SIGN[held.certificate.algorithm](self._thread.keys[label], digest)
-        if not VERIFY[held.certificate.algorithm](held.certificate, digest, value):
+        if not VERIFY[held.certificate.algorithm](held.public_key, digest, value):
             raise ModuleFails(f"{label} made a signature that does not verify")
         return Signature(value, held.certificate)
 
@@ -107,6 +108,14 @@ class Module:
             if label not in self._logged_in:
                 self._logged_in[label] = self._log_in(label)
             return self._logged_in[label]
+
+    def refusal(self, label: str) -> str | None:
+        """Return why a token may not be used until somebody mends it; None for one that may. Raises as `sign` does."""
+        try:
+            self.login(label)
+        except TokenRefused as trouble:
+            return str(trouble)
+        return None
 
     def holds(self, label: str) -> None:
         """Return when a token is there and its key can be found. Raises as `sign` does."""
@@ -125,7 +134,7 @@ class Module:
         key_id, certificate = _certificate(anchor, label)
         private_key(anchor, key_id)
         log.info("token.logged_in", token=label, certificate=certificate.serial, holder=certificate.holder)
-        return LoggedIn(token, anchor, key_id, certificate)
+        return LoggedIn(token, anchor, key_id, certificate, certificate.public_key)
 
     def _token(self, label: str) -> Any:
         found = list(self._library.get_tokens(token_label=label))
@@ -182,15 +191,13 @@ def _rsa(key: Any, digest: bytes) -> bytes:
     return key.sign(SHA256_INFO + digest, mechanism=pkcs11.Mechanism.RSA_PKCS)
 
 
-def _is_ecdsa(certificate: Certificate, digest: bytes, value: bytes) -> bool:
-    key = certificate.public_key
+def _is_ecdsa(key: PublicKey, digest: bytes, value: bytes) -> bool:
     return isinstance(key, ec.EllipticCurvePublicKey) and _holds(
         lambda: key.verify(value, digest, ec.ECDSA(Prehashed(SHA256())))
     )
 
 
-def _is_rsa(certificate: Certificate, digest: bytes, value: bytes) -> bool:
-    key = certificate.public_key
+def _is_rsa(key: PublicKey, digest: bytes, value: bytes) -> bool:
     return not isinstance(key, ec.EllipticCurvePublicKey) and _holds(
         lambda: key.verify(value, digest, padding.PKCS1v15(), Prehashed(SHA256()))
     )

@@ -20,11 +20,15 @@ class TokenUnavailable(Exception):
     """The token is not there, or does not answer; requests wait."""
 
 
-class WrongPin(TokenUnavailable):
+class TokenRefused(TokenUnavailable):
+    """This one token may not be used until somebody has mended it; the others go on."""
+
+
+class WrongPin(TokenRefused):
     """The PIN was wrong once and is not tried again: an operator mends the PIN file and deletes the latch."""
 
 
-class PinFileUnsafe(TokenUnavailable):
+class PinFileUnsafe(TokenRefused):
     """The PIN file is not there, or others may read it."""
 
 
@@ -52,7 +56,7 @@ class Pins:
 
     def latch(self, label: str) -> None:
         """Remember that the PIN of a token was wrong. Raises OSError when that cannot be written."""
-        told = f"{datetime.now(UTC).isoformat()} the token {label} refused its PIN; see docs/operating.md\n"
+        told = f"{datetime.now(UTC).isoformat()} the token {label} refused its PIN; see docs/tokens.md\n"
         self._latch(label).write_text(told)
 
     def latched(self) -> list[str]:

@@ -6,7 +6,7 @@ anything. Whoever comes to a closed gate is told at once and comes again; readin
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,9 @@ class Limits:
     seconds: float = 5.0
 
 
+USUAL: Final = Limits()
+
+
 class TokenDoor:
     """Signs digests with the key of a token, named by its label; each signature is verified before it is given out."""
 
@@ -54,7 +57,7 @@ class TokenDoor:
         latches: Path | None = None,
         *,
         own_label: str = "platform",
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         allows_stand_in: bool = False,
         probe: Callable[[Path, str, Path, Path | None], bool] = bears_threads,
     ) -> None:
@@ -85,6 +88,11 @@ class TokenDoor:
     async def certificate(self, label: str) -> Certificate:
         """Return the certificate in a token. Raises TokenUnavailable."""
         return await self._call(lambda module: module.login(label).certificate)
+
+    async def refusals(self, labels: Collection[str]) -> dict[str, str]:
+        """Return why some tokens may not be used until somebody mends them (a wrong PIN). Raises TokenUnavailable."""
+        found = await self._call(lambda module: {label: module.refusal(label) for label in labels})
+        return {label: why for label, why in found.items() if why is not None}
 
     async def is_open(self) -> bool:
         """Whether the platform's own token answers now; a closed gate is opened when it can be."""
@@ -138,15 +146,16 @@ class TokenDoor:
         return module
 
     def _opened(self) -> Module:
+        module = None
         try:
             if self._side_by_side is None:
                 self._side_by_side = Semaphore(self._sessions())
             module = Module(self._path, self._pins, allows_stand_in=self._allows_stand_in)
+            return module
         except TROUBLE as trouble:
-            self._has_opened(None)
             raise TokenUnavailable(repr(trouble)) from trouble
-        self._has_opened(module)
-        return module
+        finally:
+            self._has_opened(module)
 
     def _has_opened(self, module: Module | None) -> None:
         with self._gate:
