@@ -3,6 +3,7 @@
 What the builder prints is judged by our judge, by `./run verify` and by poppler's pdfsig; altered, it is not believed.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,27 @@ def test_every_print_is_the_same_file_and_is_logged(suite: Suite, printed: httpx
 
 def test_a_file_of_nobody_is_not_found(suite: Suite, printed: httpx.Response) -> None:
     assert get(People(suite), f"results/{'0' * 64}").status_code == 404
+
+
+def test_anybody_verifies_a_file_at_the_page(suite: Suite, printed: httpx.Response) -> None:
+    url, kind = f"{suite.url('signing')}/verify", {"Content-Type": "application/pdf"}
+    told = httpx.post(url, content=printed.content, headers=kind, timeout=60).json()
+    assert told["finding"] == "VALID"
+    assert "真实有效" in told["sentence"]
+    altered = httpx.post(url, content=printed.content.replace(b"%PDF", b"%PDE"), headers=kind, timeout=60).json()
+    assert altered["finding"] == "ALTERED"
+    assert httpx.post(url, content=b"", headers=kind, timeout=60).json()["finding"] == "UNSIGNED"
+
+
+def test_the_code_on_a_document_leads_to_its_seal(suite: Suite, printed: httpx.Response, tmp_path: Path) -> None:
+    (tmp_path / "one.pdf").write_bytes(printed.content)
+    text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
+    found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
+    assert found
+    told = httpx.get(f"{suite.url('signing')}/verify/{found[0]}").json()
+    assert told["organisation"] in text
+    page = httpx.get(f"{suite.url('signing')}/verify", params={"document": found[0]})
+    assert told["organisation"] in page.text
+    assert 'lang="zh-CN"' in page.text
+    unknown = httpx.get(f"{suite.url('signing')}/verify/{'0' * 8}-0000-0000-0000-{'0' * 12}")
+    assert (unknown.status_code, unknown.json()["article"]) == (404, "第十六条")

@@ -54,20 +54,24 @@ class Press:
         self._workshop = workshop
         self._filing = filing
         self._verify_url = verify_url
-        self._wakes = asyncio.Event()
+        self._wakes = {some: asyncio.Event() for some in (Stand.DECIDED, Stand.ANSWERED)}
 
     def wake(self) -> None:
         """There is work, or there will be once a unit of work has committed."""
-        self._wakes.set()
+        for event in self._wakes.values():
+            event.set()
 
     async def run(self) -> None:
         """Work for as long as the service does."""
         try:
-            await asyncio.gather(self._keep_doing(self.print_some), self._keep_doing(self.seal_some))
+            await asyncio.gather(
+                self._keep_doing(self.print_some, self._wakes[Stand.DECIDED]),
+                self._keep_doing(self.seal_some, self._wakes[Stand.ANSWERED]),
+            )
         finally:
             self._workshop.close()
 
-    async def _keep_doing(self, some: Callable[[], Awaitable[int]]) -> None:
+    async def _keep_doing(self, some: Callable[[], Awaitable[int]], wakes: asyncio.Event) -> None:
         while True:
             try:
                 done = await some()
@@ -76,16 +80,7 @@ class Press:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 if not done:
-                    await self._rest()
-
-    async def _rest(self) -> None:
-        """Wait until woken; what wakes has yet to commit, so look again soon, and now and then in any case."""
-        try:
-            await asyncio.wait_for(self._wakes.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
-        self._wakes.clear()
-        await asyncio.sleep(0.02)
+                    await _rest(wakes)
 
     # Printed ----------------------------------------------------------------------------------------------------
 
@@ -163,6 +158,16 @@ class Press:
                 store.take(work, batch, domain.judged(item, act, calendar.at(act.at)), one.paper.traceparent)
         if batch.changed:
             await store.keep(work, batch, calendar.newest)
+
+
+async def _rest(wakes: asyncio.Event) -> None:
+    """Wait until woken; what wakes has yet to commit, so look again soon, and now and then in any case."""
+    try:
+        await asyncio.wait_for(wakes.wait(), POLL_SECONDS)
+    except TimeoutError:
+        return
+    wakes.clear()
+    await asyncio.sleep(0.02)
 
 
 def _awaits(item: Item, request_id: UUID) -> bool:

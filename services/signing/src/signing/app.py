@@ -10,7 +10,7 @@ from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
 from evidence.trust import TrustList
-from signing import api, initial, login_api
+from signing import api, initial, login_api, web
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
 from signing.paper_handlers import Papers
@@ -22,6 +22,7 @@ from signing.sealing import Sealer
 from signing.settings import Settings
 from signing.stamps import Stamps
 from signing.token import Limits, TokenDoor
+from signing.web import Verifier
 
 
 def create(settings: Settings) -> Service:
@@ -64,6 +65,7 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.serves(web.router(Verifier(service.database, settings.trusted)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.beside(first.enter, revoked.keep_fresh)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.database import Work
+from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.signing import SealRejected
 from contracts.terms import Outcome
@@ -20,6 +20,7 @@ _REGISTER = """
     ON CONFLICT (request_id) DO NOTHING
 """
 _DECISIONS = "SELECT * FROM decisions WHERE request_id = ANY($1::uuid[])"
+_SEALED = "SELECT signature, digest, signed_at FROM seals WHERE request_id = $1 AND algorithm LIKE 'cms/%'"
 _REFUSE = """
     INSERT INTO refused_seals (request_id, item_id, code, refused_at)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) ON CONFLICT (request_id) DO NOTHING
@@ -64,3 +65,8 @@ def _decision(row: asyncpg.Record) -> Decision:
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def sealed(connection: Connection, request_id: UUID) -> asyncpg.Record | None:
+    """Return signature, digest and instant of a document's seal, or None."""
+    return await connection.fetchrow(_SEALED, request_id)
