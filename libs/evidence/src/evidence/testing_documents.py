@@ -7,6 +7,7 @@ from typing import Any
 
 from asn1crypto import algos, cms, core, tsp, x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from evidence import documents, signatures
@@ -29,6 +30,10 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         return self.key.sign(message, ec.ECDSA(SHA256()))
+
+    def over(self, digest: bytes) -> bytes:
+        """Return a signature over a SHA-256 that is made already, as a token does."""
+        return self.key.sign(digest, ec.ECDSA(Prehashed(SHA256())))
 
 
 @dataclass

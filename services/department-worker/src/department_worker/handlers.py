@@ -169,6 +169,8 @@ class Handlers:
         if papers:
             await paper_store.answer(work, [domain.answered(event) for event in papers])
             self._wake()
+        rejected = {received.event.request_id for received in events if isinstance(received.event, SealRejected)}
+        await paper_store.void(work, rejected)
         await self._on_sealed([received for received in events if not _is_of_paper(received.event)], work)
 
     async def _on_sealed(self, events: Sequence[Received[Any]], work: Work) -> None:

@@ -37,7 +37,7 @@ _WRITE = """
 """
 _WAITING = """
     SELECT request_id, kind, decided, traceparent, digest, signature, signed_at FROM papers WHERE stand = $1
-    ORDER BY request_id LIMIT $2 FOR UPDATE SKIP LOCKED
+    ORDER BY random() LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _NUMBER = """
     INSERT INTO paper_numbers (series, year, last) SELECT * FROM unnest($1::text[], $2::int[], $3::int[]) ORDER BY 1, 2
@@ -76,7 +76,8 @@ async def write(work: Work, papers: Iterable[Paper]) -> None:
 
 
 async def waiting(work: Work, stand: Stand, most: int) -> list[Waiting]:
-    """Return documents that stand there, locked for this unit of work; those that another has are passed over."""
+    """Return documents that stand there, locked for this unit of work, in no order: one
+    that cannot be made keeps no other waiting. Those that another has are passed over."""
     return [_waiting(row) for row in await work.fetch(_WAITING, stand.value, most)]
 
 

@@ -15,8 +15,8 @@ import structlog
 
 from chassis.calendars import Calendars
 from chassis.catalogue import City
-from chassis.database import TRANSIENT, Database, Work
-from chassis.filing import FileLost, Filing
+from chassis.database import Database, Work
+from chassis.filing import Filing
 from contracts import topics
 from contracts.codes import Sha256
 from department_worker import documents, domain, paper_store, store
@@ -24,7 +24,7 @@ from department_worker.documents import Facts
 from department_worker.domain import Dossier, Paper
 from department_worker.paper_store import Stand, Waiting
 from department_worker.sealing import Prepared
-from department_worker.workshop import NotAsSealed, Workshop, WorkshopFails
+from department_worker.workshop import Workshop
 from procedure.calendar import SHANGHAI
 from procedure.items import Item
 
@@ -71,23 +71,27 @@ class Press:
         finally:
             self._workshop.close()
 
-    async def _keep_doing(self, some: Callable[[], Awaitable[int]], wakes: asyncio.Event) -> None:
+    async def _keep_doing(self, some: Callable[[int], Awaitable[int]], wakes: asyncio.Event) -> None:
+        """Take up many at a time; after trouble one, then more and more again: what cannot be made is alone with it."""
+        most = MOST
         while True:
             try:
-                done = await some()
-            except (*TRANSIENT, WorkshopFails, FileLost, NotAsSealed) as trouble:
+                done = await some(most)
+            except Exception as trouble:
+                most = 1
                 log.error("press.waits", trouble=repr(trouble), seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                most = min(MOST, 2 * most)
                 if not done:
                     await _rest(wakes)
 
     # Printed ----------------------------------------------------------------------------------------------------
 
-    async def print_some(self) -> int:
+    async def print_some(self, most: int = MOST) -> int:
         """Print what was decided and ask for its seals; return how many documents were taken up."""
         async with self._database.work() as work:
-            waiting = [one.paper for one in await paper_store.waiting(work, Stand.DECIDED, MOST)]
+            waiting = [one.paper for one in await paper_store.waiting(work, Stand.DECIDED, most)]
             items = await store.whole(work, [one.decided.item_id for one in waiting])
             due = [one for one in waiting if _awaits(items[one.decided.item_id][0], one.request_id)]
             await paper_store.void(work, {one.request_id for one in waiting} - {one.request_id for one in due})
@@ -131,10 +135,10 @@ class Press:
 
     # Sealed -----------------------------------------------------------------------------------------------------
 
-    async def seal_some(self) -> int:
+    async def seal_some(self, most: int = MOST) -> int:
         """Put in the signatures that came, file the documents, conclude their items; return how many were taken up."""
         async with self._database.work() as work:
-            answered = await paper_store.waiting(work, Stand.ANSWERED, MOST)
+            answered = await paper_store.waiting(work, Stand.ANSWERED, most)
             files = await asyncio.gather(*map(self._filed, answered))
             requests = [one.paper.request_id for one in answered]
             await paper_store.file(work, list(zip(requests, files, strict=True)))
