@@ -232,9 +232,6 @@ class Load:
     def __init__(self, suite: Suite, people: People, observed: Observed) -> None:
         self._suite, self._people, self._observed = suite, people, observed
         self._port = suite.ports["intake"]
-        self._serial = 0
-        self._minted = 0.0
-        self._token = ""
         self._codes: asyncio.Queue[str] = asyncio.Queue()
         self._body = b""
 
@@ -312,11 +309,8 @@ class Load:
             self._observed.refused[status] += 1
 
     def _headers(self, code: str) -> str:
-        now = time.monotonic()
-        if self._serial == 0 or now - self._minted > 300:
-            self._serial, self._minted = 1, now
-            self._token = self._people.suite.mint("builder", "builder", uscc=USCC)
-        return f"Authorization: Bearer {self._token}\r\nIdempotency-Key: bench-{code}\r\n"
+        token = self._suite.log_in("builder", uscc=USCC).token
+        return f"Authorization: Bearer {token}\r\nIdempotency-Key: bench-{code}\r\n"
 
     async def settle(self, seconds: float = 60) -> None:
         """Return when everything accepted has concluded, or after `seconds`."""

@@ -25,6 +25,7 @@ VERBS: Final = {
     "lint": Verb("local.lint", "format, lint, import rules, types"),
     "bench": Verb("local.bench", "measure: job-8, job-t, idle, clock, oracle"),
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
+    "ca-agent": Verb("local.agent", "the program beside a CA key: shows what will be signed, lets the key sign"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
     "audit": Verb("local.audit", "export a project's sealed audit chains; verify such a file offline"),

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import httpx
 
+from contracts.codes import CITY
+from contracts.terms import Role
 from evidence import trust
 from evidence.bundle import Holds, Judged, judged
 from evidence.certificates import Certificate, Purpose
 from evidence.sm2 import OpenSslMissing
-from local import ports, up
-from local.callers import Callers
+from local import people, ports, up
+from local.posts import person
 from local.trouble import Trouble
 
 
@@ -58,9 +60,8 @@ def export(code: str, file: Path) -> int:
 def _token() -> str:
     if "SUPERVISION_TOKEN" in os.environ:
         return os.environ["SUPERVISION_TOKEN"]
-    if not (up.FOLDER / "keys" / "callers.key").exists():
-        raise Trouble("no suite is up here: ./run up starts one, or set SUPERVISION_URL and SUPERVISION_TOKEN")
-    return Callers(up.FOLDER / "keys").mint("supervisor", "audit", jurisdiction="210200")
+    keyring = people.of_suite(up.FOLDER, ports.fixed())
+    return people.Login(keyring, person(Role.SUPERVISOR, jurisdiction=CITY)).token
 
 
 # Verify ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import httpx
 
@@ -30,8 +29,8 @@ class People:
         self.http = suite.http
 
     def header(self, role: str, key: str | None = None, **claims: str) -> dict[str, str]:
-        token = self.suite.mint(role, claims.pop("name", role), **claims)
-        return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or f"key-{uuid4().hex}"}
+        """Return the headers of whoever holds a post, logged in with its key."""
+        return self.suite.log_in(role, claims.pop("name", ""), **claims).headers(key)
 
     def builder(self, key: str | None = None) -> dict[str, str]:
         return self.header("builder", key, uscc=self.uscc)

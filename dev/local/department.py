@@ -23,9 +23,15 @@ from contracts.dispatcher import ItemDispatched
 from contracts.envelope import Event, decode, derived_id, encode
 from contracts.parts import Actor, Special
 from contracts.terms import ItemKind, ItemStep, Outcome
+from local.posts import officers_certificate
 
 ROUTINE = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
 Answers = Callable[[Event], Sequence[ItemReport]]
+
+
+def _officer(item: ItemDispatched) -> Actor:
+    serial = officers_certificate(item.jurisdiction, item.department)
+    return Actor(holder=f"{item.department}经办人", certificate=serial)
 
 
 def report(
@@ -50,7 +56,7 @@ def report(
         department=item.department,
         jurisdiction=item.jurisdiction,
         step=step,
-        actor=Actor(holder=f"{item.department}经办人", certificate=f"CA-{item.jurisdiction}-{item.department}"),
+        actor=_officer(item),
         outcome=outcome,
         opinion=opinion,
         special=special,

@@ -23,8 +23,8 @@ from contracts.terms import ItemKind, ItemStep, OnExpiry, Role, Stage, Submissio
 from contracts.topics import Topic, department_items, department_reports
 from department_worker import store
 from department_worker.handlers import Handlers
-from local.callers import officers_certificate
 from local.department import report
+from local.posts import officers_certificate
 from local.suite import CATALOGUE
 from procedure.items import Item
 

@@ -5,8 +5,10 @@ import os
 
 import httpx
 
-from local import ports, up
-from local.callers import Callers
+from contracts.codes import CITY
+from contracts.terms import Role
+from local import people, ports, up
+from local.posts import person
 from local.trouble import Trouble
 
 SUPPOSED = ("limit-days", "due-day-ends", "stage-pause-policy", "day-off", "day-on")
@@ -46,9 +48,8 @@ def _query(options: argparse.Namespace) -> dict[str, str | list[str]]:
 def _token() -> str:
     if "SUPERVISION_TOKEN" in os.environ:
         return os.environ["SUPERVISION_TOKEN"]
-    if not (up.FOLDER / "keys" / "callers.key").exists():
-        raise Trouble("no suite is up here: ./run up starts one, or set SUPERVISION_URL and SUPERVISION_TOKEN")
-    return Callers(up.FOLDER / "keys").mint("supervisor", "explain", jurisdiction="210200")
+    keyring = people.of_suite(up.FOLDER, ports.fixed())
+    return people.Login(keyring, person(Role.SUPERVISOR, jurisdiction=CITY)).token
 
 
 def ask(url: str, token: str, code: str, query: dict[str, str | list[str]]) -> str:

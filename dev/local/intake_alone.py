@@ -27,9 +27,9 @@ from contracts.topics import Topic
 from intake.app import create
 from intake.settings import Settings
 from local.builder import BUILDER, FORM, USCC, scan
-from local.callers import Callers
 from local.rehearsal import HandClock, Lists, Member
 from local.samples import sample
+from local.standin import Callers
 from local.suite import CATALOGUE
 
 LATER: Final = "later.1"
@@ -82,7 +82,7 @@ class House:
             kafka_bootstrap_servers="nowhere:0",
             database_url=url,
             catalogue_path=catalogue,
-            identity_key_file=self._callers.public,
+            trust_folder=self._callers.trust,
             materials_url=(folder / "materials").resolve().as_uri(),
         )
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
@@ -95,7 +95,7 @@ class House:
         self, role: str, method: str, path: str, body: Any = None, key: str = "", **claims: str
     ) -> httpx.Response:
         """Send a request in a role, under its own idempotency key unless `key` names one."""
-        token = self._callers.mint(role, claims.pop("name", role), **{**CLAIMS[role], **claims})
+        token = self._callers.token(role, claims.pop("name", role), **{**CLAIMS[role], **claims})
         given = key or f"key-{next(self._numbers):08d}"
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": given}
         if isinstance(body, bytes):

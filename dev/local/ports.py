@@ -16,6 +16,7 @@ def fixed() -> dict[str, int]:
         "kafka": base + 10992,
         "kafka-controller": base + 10993,
         "authority": base + 80,
+        "ca-agent": base + 81,
         **services,
     }
 

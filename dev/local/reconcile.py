@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import httpx
 
-from local import ports, up
-from local.callers import Callers
+from contracts.codes import CITY
+from contracts.terms import Role
+from local import people, ports, up
+from local.posts import person
 from local.trouble import Trouble
 
 KINDS = ("missing", "extra", "wrong")
@@ -34,9 +36,8 @@ def _parser() -> argparse.ArgumentParser:
 def _token() -> str:
     if "TIMER_TOKEN" in os.environ:
         return os.environ["TIMER_TOKEN"]
-    if not (up.FOLDER / "keys" / "callers.key").exists():
-        raise Trouble("no suite is up here: ./run up starts one, or set TIMER_URL and TIMER_TOKEN")
-    return Callers(up.FOLDER / "keys").mint("admin", "reconcile", jurisdiction="210200")
+    keyring = people.of_suite(up.FOLDER, ports.fixed())
+    return people.Login(keyring, person(Role.ADMIN, jurisdiction=CITY)).token
 
 
 def ask(url: str, token: str, *, repair: bool) -> dict[str, Any]:

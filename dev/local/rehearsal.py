@@ -21,25 +21,27 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 import httpx
 from aiokafka import TopicPartition
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from chassis.catalogue import load
 from chassis.database import unpacked
 from chassis.parking import Raw
 from chassis.service import Service
-from contracts.codes import JurisdictionCode
 from contracts.department import ItemReport
 from contracts.envelope import Encoded, Event, decode, encode
 from contracts.topics import Topic, department_reports, department_topics
 from local import tokens
-from local.callers import Callers
+from local.posts import development_roster
 from local.processes import PROCESSES, Process
-from local.suite import CATALOGUE, development_roster
+from local.standin import Callers, authority
+from local.suite import CATALOGUE
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOSTED: Final = ("210200", "210281")
@@ -149,6 +151,7 @@ class Member:
         self.consumer = self.reader
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(service.http()), base_url="http://rehearsal")
         self.relayed = 0
+        service.standing.is_told((), -inf)
         service.bus.of(self)  # pyright: ignore[reportArgumentType]
         service.database.outbox = _Net()
 
@@ -201,24 +204,30 @@ class Rehearsal:
             kafka_bootstrap_servers="nowhere:0",
             database_url=url,
             catalogue_path=CATALOGUE,
-            identity_key_file=self.callers.public,
+            trust_folder=self.callers.trust,
             materials_url=(self._folder / "materials").resolve().as_uri(),
             worker_departments=",".join(f"{place}.*" for place in HOSTED),
             roster_seed_file=self._roster(),
             pkcs11_module=tokens.proxy(),
             pkcs11_pin_folder=self._seals,
+            platform_certificate_file=self._platform(),
+            login_origin="http://rehearsal",
             shutdown_seconds=1,
         )
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
             return Member(importlib.import_module(f"{process.package}.app").create(settings), self.broker)
 
     def _roster(self) -> Path:
-        """The initial list of the departments that the worker hosts here."""
-        catalogue = load(CATALOGUE).catalogue
-        pairs = [pair for place in HOSTED for pair in catalogue.departments_of(JurisdictionCode(place))]
+        """The initial list."""
         listed = self._folder / "roster.csv"
-        listed.write_text(development_roster(pairs))
+        listed.write_text(development_roster(load(CATALOGUE).catalogue))
         return listed
+
+    def _platform(self) -> Path:
+        """The certificate that services know each other's callers by."""
+        kept = self._folder / "platform.pem"
+        kept.write_bytes(authority().platform.read.public_bytes(Encoding.PEM))
+        return kept
 
     def _topics(self) -> dict[str, Topic]:
         worker = self.members["department-worker"].service
@@ -227,8 +236,8 @@ class Rehearsal:
 
     async def list_everybody(self) -> None:
         """Let signing enter its initial list, as it does when it starts, before anybody acts."""
-        for run in self.members["signing"].service.running_beside:
-            await run()
+        enter, *_ = self.members["signing"].service.running_beside
+        await enter()
         await self.pass_on("signing")
 
     # Steps ------------------------------------------------------------------------------------------------------

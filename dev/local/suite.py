@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -19,19 +19,18 @@ from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
 from local import authority, children, ports
-from local.authority import Authority
+from local.authority import PLATFORM, Authority
 from local.authority.seals import signing_environment, wanted_seals
-from local.callers import Callers, officers_certificate
 from local.kafka import Kafka, create_topics
+from local.people import STANDING, Keyring, Login, agents_command, wanted_person
 from local.postgres import Postgres, create_databases
+from local.posts import Person, development_roster, person
 from local.processes import PROCESSES, Process
 from local.trouble import Trouble
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CATALOGUE: Final = ROOT / "catalogue" / "dalian"
 READY_SECONDS: Final = 40.0
-ROSTER_COLUMNS: Final = "serial,holder,role,jurisdiction,department,items,effective_at,authority,document"
-CONFIRMED: Final = "2000-01-01T00:00:00Z,开发环境,开发用名单"
 INHERITED: Final = (
     "PATH",
     "HOME",
@@ -105,18 +104,6 @@ def migrate(packages: Sequence[str]) -> None:
         raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
 
 
-def development_roster(departments: Iterable[tuple[str, str]]) -> str:
-    """Return the initial list for development: in every department one officer, under whom its own system reports.
-
-    It holds from the first instant that an event can name, so that compressed time of any year finds it in force.
-    """
-    rows = [
-        f"{officers_certificate(place, code)},{code}经办人,officer,{place},{code},,{CONFIRMED}"
-        for place, code in departments
-    ]
-    return "\n".join([ROSTER_COLUMNS, *rows, ""])
-
-
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -145,13 +132,14 @@ class Suite:
         self._processes = processes
         self._say = say
         folder.mkdir(parents=True, exist_ok=True)
-        self.callers = Callers(folder / "keys")
+        self._logins: dict[Person, Login] = {}
         self.roster = folder / "roster.csv"
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
         self.authority: Authority | None = None
-        self.office: Child | None = None
+        self.keyring: Keyring | None = None
+        self.offices: list[Child] = []
         self.databases: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.http = httpx.Client(timeout=30)
@@ -173,7 +161,7 @@ class Suite:
         """Start the basics side by side, then topics and migrations, then all services at once; return when ready."""
         began = time.monotonic()
         with ThreadPoolExecutor() as pool:
-            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._prepare_tokens)]
+            basics = [pool.submit(run) for run in (self._start_kafka, self._start_postgres, self._open_offices)]
             for one in basics:
                 one.result()
             self.seconds["basics"] = time.monotonic() - began
@@ -187,13 +175,14 @@ class Suite:
     def start_services(self) -> None:
         """Start every service at once and wait until all are ready."""
         began = time.monotonic()
-        self.roster.write_text(development_roster(self._departments()))
+        self.roster.write_text(development_roster(self.city.catalogue))
         for process in self._processes:
             self.children[process.name] = self._child(process)
             self.children[process.name].start()
         for process in self._processes:
             self.children[process.name].wait_ready()
         self.seconds["services"] = time.monotonic() - began
+        self._forget_logins()
         self._say(f"six services ready after {self.seconds['services']:.1f} s")
 
     def restart_services(self, settings: Mapping[str, str]) -> None:
@@ -212,9 +201,12 @@ class Suite:
     def stop(self) -> None:
         """Stop everything, the services first and side by side."""
         self.http.close()
+        self._forget_logins()
+        if self.keyring is not None:
+            self.keyring.close()
         self.stop_services()
-        if self.office is not None:
-            self.office.stop()
+        for office in self.offices:
+            office.stop()
         self.kafka.stop()
         self.postgres.stop()
 
@@ -235,24 +227,30 @@ class Suite:
         """The part of the services' database passwords that is random, made once per folder."""
         path = self.folder / "keys" / "databases"
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
             path.write_text(secrets.token_hex(12))
         return path.read_text()
 
-    def _prepare_tokens(self) -> None:
-        if "PKCS11_MODULE" not in os.environ and any(one.name == "signing" for one in self._processes):
-            self._open_office()
-
-    def _open_office(self) -> None:
-        """Make the certificate authority with every seal of these jurisdictions, and let it answer over HTTP."""
+    def _open_offices(self) -> None:
+        """Make the certificate authority with every seal of these jurisdictions, and let it and the agent answer."""
+        if "PKCS11_MODULE" in os.environ or not any(one.name == "signing" for one in self._processes):
+            return
         url = self.url("authority")
-        self.authority = authority.prepare(self.folder / "authority", url, *wanted_seals(self.city, self.jurisdictions))
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        log = self.folder / "logs" / "authority.log"
-        self.office = Child("authority", self.authority.command, inherited, log, url)
-        self.office.start()
-        self.office.wait_ready()
-        self._say(f"the development certificate authority answers on {url}")
+        wanted = (*wanted_seals(self.city, self.jurisdictions), *map(wanted_person, STANDING))
+        made = self.authority = authority.prepare(self.folder / "authority", url, *wanted)
+        self.keyring = Keyring(made, self.url("ca-agent"), self.url("signing"))
+        agent = agents_command(made, self.ports["ca-agent"], self.url("signing"))
+        self.offices = [self._office("authority", made.command), self._office("ca-agent", agent)]
+        for office in self.offices:
+            office.wait_ready()
+        self._say(f"the development certificate authority answers on {url}, the agent on {self.url('ca-agent')}")
+
+    def _office(self, name: str, command: Sequence[str]) -> Child:
+        inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
+        child = Child(name, command, inherited, self.folder / "logs" / f"{name}.log", self.url(name))
+        child.start()
+        return child
 
     def _make_topics(self) -> None:
         create_topics(self.bootstrap, self.topics())
@@ -288,9 +286,25 @@ class Suite:
     def process(self, name: str) -> Child:
         return self.children[name]
 
-    def mint(self, role: str, name: str, **claims: str) -> str:
-        """Return a caller token."""
-        return self.callers.mint(role, name, **claims)
+    def log_in(self, role: str, name: str = "", **claims: str) -> Login:
+        """Return the session of whoever holds a post (`local.posts.person`), begun when it first comes.
+
+        Raises Refused when the suite does not let it in.
+        """
+        who = person(role, name, **claims)
+        if who not in self._logins:
+            self._logins[who] = self.log_in_anew(who)
+        return self._logins[who]
+
+    def _forget_logins(self) -> None:
+        for login in self._logins.values():
+            login.close()
+        self._logins.clear()
+
+    def log_in_anew(self, who: Person) -> Login:
+        """Return one more session of a person. Raises Refused."""
+        assert self.keyring is not None, "whoever logs in needs signing"
+        return Login(self.keyring, who)
 
     def environment(self, process: Process) -> dict[str, str]:
         """Return the whole environment of a service's process."""
@@ -305,7 +319,6 @@ class Suite:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.ports[process.name]),
             "CATALOGUE_PATH": str(CATALOGUE),
-            "IDENTITY_KEY_FILE": str(self.callers.public),
             "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
@@ -315,12 +328,24 @@ class Suite:
             **self._settings,
         }
 
+    def _login_environment(self) -> dict[str, str]:
+        """Where one logs in here; development asks sooner what was revoked, and nobody to come more slowly."""
+        pem = self.folder / "authority" / "certificates" / f"{PLATFORM}.pem"
+        return {
+            "PLATFORM_CERTIFICATE_FILE": str(pem),
+            "LOGIN_ORIGIN": self.url("signing"),
+            "LOGIN_PER_MINUTE": "60000",
+            "REVOCATION_SECONDS": "5",
+        }
+
     def _authority_environment(self, process: Process) -> dict[str, str]:
         """Whom everybody trusts, and, for signing alone, the tokens of the seals and of the platform."""
         if self.authority is None:
             return {}
         trust = {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
-        return trust | (signing_environment(self.authority) if process.package == "signing" else {})
+        if process.package != "signing":
+            return trust
+        return trust | signing_environment(self.authority) | self._login_environment()
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

@@ -61,6 +61,7 @@ def _print_table(suite: Suite) -> None:
         print(f"  {name:18} {suite.url(name)}   /health/ready /metrics /asyncapi.json /openapi.json")
     print(f"  {'kafka':18} {suite.bootstrap}\n  {'postgres':18} 127.0.0.1:{suite.postgres.port}")
     print(f"  {'authority':18} {suite.url('authority')}   /issuing.crl /ocsp /tsa")
+    print(f"  {'ca-agent':18} {suite.url('ca-agent')}   the persons' keys; heard from {suite.url('signing')} alone")
     print(f"\nlogs in {FOLDER / 'logs'}; Ctrl-C or ./run down stops everything\n", flush=True)
 
 
@@ -85,8 +86,8 @@ def _keep_up(suite: Suite) -> None:
 
 
 def _basics(suite: Suite) -> list[Child | Kafka | Postgres]:
-    """Kafka, PostgreSQL and the certificate authority, as far as they are this suite's own."""
-    return [part for part in (suite.kafka, suite.postgres, suite.office) if part and part.process is not None]
+    """Kafka, PostgreSQL, the certificate authority and the agent, as far as they are this suite's own."""
+    return [part for part in (suite.kafka, suite.postgres, *suite.offices) if part.process is not None]
 
 
 def _watch(part: Child | Kafka | Postgres, backoff: dict[str, float], due: dict[str, float]) -> None:

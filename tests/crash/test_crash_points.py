@@ -244,7 +244,7 @@ class Teller:
         return {"code": code, "name": f"{name}.pdf", "sha256": answer.json()["sha256"]}
 
     def _header(self, role: str, **claims: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._r.callers.mint(role, role, **claims)}"}
+        return {"Authorization": f"Bearer {self._r.callers.token(role, role, **claims)}"}
 
     def _platform(self) -> dict[str, str]:
         return self._header("platform")

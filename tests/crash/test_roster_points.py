@@ -61,7 +61,7 @@ class Departments:
 
 
 def headers(r: Rehearsal, role: str, name: str, key: str = "", **claims: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {r.callers.mint(role, name, **claims)}", "Idempotency-Key": f"roster-{key}"}
+    return {"Authorization": f"Bearer {r.callers.token(role, name, **claims)}", "Idempotency-Key": f"roster-{key}"}
 
 
 async def post(r: Rehearsal, path: str, name: str, key: str, body: Any = None) -> httpx.Response:

@@ -148,7 +148,7 @@ def test_a_published_policy_travels_with_every_case_admitted_after_it(
     suite: Suite, people: People, materials: list[dict[str, str]]
 ) -> None:
     before = declared(people, "2018-210281-47-03-009030", materials)
-    admin = people.header("admin", name="平台管理员", jurisdiction="210200")
+    admin = people.header("admin", jurisdiction="210200")
     body = {
         "version": "178/2018-试行一",
         "catalogue_version": "2018.1",
@@ -172,7 +172,7 @@ def test_a_published_policy_travels_with_every_case_admitted_after_it(
         assert (read["published_by"], read["reason"], read["in_force"]) == ("平台管理员", "试行期间延长提醒", True)
     finally:
         back = {**body, "version": "178/2018-恢复", "settings": {}, "reason": "试行结束"}
-        again = people.header("admin", name="平台管理员", jurisdiction="210200")
+        again = people.header("admin", jurisdiction="210200")
         assert people.http.post(url, json=back, headers=again).status_code == 201
 
 

@@ -13,7 +13,6 @@ from collections.abc import Coroutine, Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any, Final, TypeVar
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -26,12 +25,12 @@ from contracts.department_worker import ItemStepped
 from contracts.envelope import Event, encode
 from contracts.terms import ItemKind
 from local import ports
-from local.builder import eventually
+from local.builder import USCC, eventually
 from local.processes import PROCESSES
 from local.said import ItemStory, StageStory, at
 from local.suite import ROOT, Child, Suite
 
-TIMER: Final = next(process for process in PROCESSES if process.name == "timer")
+TIMER, SIGNING = (next(process for process in PROCESSES if process.name == name) for name in ("timer", "signing"))
 CITY, WAFANGDIAN, ZHUANGHE = "210200", "210281", "210283"
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -185,8 +184,8 @@ class Stand:
     # The administrator ------------------------------------------------------------------------------------------
 
     def admin(self, jurisdiction: str = CITY, key: str | None = None, role: str = "admin") -> dict[str, str]:
-        token = self.suite.mint(role, role, jurisdiction=jurisdiction)
-        return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or f"key-{uuid4().hex}"}
+        claims = {"uscc": USCC} if role == "builder" else {"jurisdiction": jurisdiction}
+        return self.suite.log_in(role, **claims).headers(key)
 
     def post(self, path: str, body: Any, jurisdiction: str = CITY, key: str | None = None) -> httpx.Response:
         return httpx.post(f"{self.url}{path}", json=body, headers=self.admin(jurisdiction, key), timeout=60)
@@ -207,7 +206,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     for path in (folder, *folder.parents[:3]):
         if path.stat().st_uid == 0 and str(path) != "/":
             path.chmod(path.stat().st_mode | 0o011)
-    suite = Suite(folder / "suite", jurisdictions=(), processes=(TIMER,))
+    suite = Suite(folder / "suite", jurisdictions=(), processes=(TIMER, SIGNING))
     with suite:
         stand = Stand(suite)
         yield stand
@@ -620,7 +619,7 @@ def test_a_repaired_clock_expires(stand: Stand) -> None:
 def test_the_command_tells_what_differs_and_repairs_it(stand: Stand) -> None:
     stand.set(at(2026, 4, 22, 10))
     _, item = begun(stand, 2026, 4, 22, 9)
-    token = stand.suite.mint("admin", "reconcile", jurisdiction=CITY)
+    token = stand.suite.log_in("admin", jurisdiction=CITY).token
     environment = {"PATH": "/usr/bin:/bin", "TIMER_URL": stand.url, "TIMER_TOKEN": token}
 
     def reconcile(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -35,6 +35,7 @@ from contracts.timer import AcceptanceOverdue
 from contracts.topics import Topic
 from dispatcher.domain import item_id_of
 from local.builder import BUILDER, FORM, People, eventually
+from local.posts import officers_certificate
 from local.suite import Suite
 
 PLACE = JurisdictionCode("210281")
@@ -132,7 +133,7 @@ class Case:
             department=DepartmentCode(OFFICES[by or code]),
             jurisdiction=PLACE,
             step=step,
-            actor=Actor(holder="经办人", certificate=f"CA-{PLACE}-{OFFICES[by or code]}"),
+            actor=Actor(holder="经办人", certificate=officers_certificate(PLACE, OFFICES[by or code])),
             **more,
         )
         say(self.suite, topics.department_reports(PLACE, told.department), told)

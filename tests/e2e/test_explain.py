@@ -114,7 +114,7 @@ def test_questions_that_cannot_be_answered_are_refused_in_chinese(suite: Suite, 
 
 
 def test_the_command_prints_what_the_service_answers(suite: Suite, clocks: Clocks) -> None:
-    token = suite.mint("supervisor", "explain", jurisdiction="210200")
+    token = suite.log_in("supervisor", jurisdiction="210200").token
     environment = {"PATH": "/usr/bin:/bin", "SUPERVISION_URL": suite.url("supervision"), "SUPERVISION_TOKEN": token}
 
     def explain(*arguments: str) -> subprocess.CompletedProcess[str]:

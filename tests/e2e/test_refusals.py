@@ -153,9 +153,3 @@ def test_anothers_project_is_not_found_and_anothers_territory_forbidden(people: 
     county = people.header("supervisor", jurisdiction="210281")
     answer = people.http.get(f"{people.suite.url('supervision')}/read-model/fingerprint", headers=county)
     assert code_of(answer) == (403, "NOT_YOUR_JURISDICTION")
-
-
-def test_a_token_that_lives_longer_than_ten_minutes_is_refused(people: People) -> None:
-    token = people.suite.callers.mint("builder", "builder", uscc=people.uscc, seconds=3600)
-    answer = people.http.get(f"{people.suite.url('intake')}/notices", headers={"Authorization": f"Bearer {token}"})
-    assert code_of(answer) == (401, "NOT_AUTHENTICATED")

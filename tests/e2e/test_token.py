@@ -1,5 +1,6 @@
 """The token pulled out: signing is not ready but alive, requests wait, nothing is lost, nothing is sealed twice."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,9 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.envelope import derived_id
+from contracts.signing import SealCompleted
 from contracts.terms import ItemStep, Outcome, ProcessType, Stage
+from evidence import seals, trust
+from evidence.certificates import Purpose
+from local.authority import SEALS
 from local.builder import People, eventually
 from local.suite import Suite, is_ready
 
@@ -86,6 +92,20 @@ def test_requests_wait_for_a_token_that_is_pulled_out_and_each_is_sealed_once(su
     )
     sealed = Counter(one["event"]["item_code"] for one in story if one["type"] == "SealCompleted")
     assert sealed == Counter(ready)
+    for one in story:
+        if one["type"] == "SealCompleted":
+            hold(suite, SealCompleted.model_validate_json(json.dumps(one["event"])))
+
+
+def hold(suite: Suite, seal: SealCompleted) -> None:
+    """The seal is a listed issuer's, named by its serial, and proves the document to whoever has the trust folder."""
+    assert suite.authority
+    held = (suite.authority.token(file.name, SEALS).certificate for file in suite.authority.pins(SEALS).iterdir())
+    certificate = next(one for one in held if one.serial == seal.certificate)
+    listed = trust.load(suite.authority.trust)
+    assert listed.hold(certificate, Purpose.SEAL, seal.signed_at, listed.revocations())
+    key = certificate.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    seals.hold(seal, bytes.fromhex(seal.digest), seals.Signer(certificate.serial, key))
 
 
 def _is_live(url: str) -> bool:

@@ -1,8 +1,8 @@
-"""Whose seals a city needs: each department's and each window's of its jurisdictions, the platform's key, and the
-audit's."""
+"""Whose seals a city needs: each department's and each window's of its jurisdictions, and the platform's."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from chassis.catalogue import City
 from contracts.codes import JurisdictionCode
@@ -10,15 +10,15 @@ from evidence.certificates import Purpose
 from local import authority, tokens
 from local.authority import PLATFORM, SEALS, Authority, Wanted
 
-WINDOW = "WINDOW"
-AUDIT = "audit"
-"""The seal that signing puts on roots of the audit chains (`signing.roots.SEAL`)."""
+WINDOW: Final = "WINDOW"
+AUDIT: Final = "audit"
+"""The seal of the audit chains' roots: `signing.roots.SEAL`."""
 
 
 def wanted_seals(city: City, jurisdictions: Iterable[JurisdictionCode]) -> Iterator[Wanted]:
     """Yield what signing's store holds; a seal's token is labelled as events name the seal (`210281.GHJ`)."""
     yield Wanted(PLATFORM, SEALS, "联审平台", Purpose.SERVICE)
-    yield _seal(AUDIT, "联审平台审计专用章")
+    yield Wanted(AUDIT, SEALS, "联审平台审计专用章", Purpose.SEAL, organisation="联审平台")
     catalogue = city.catalogue
     for jurisdiction in jurisdictions:
         place = catalogue.places[jurisdiction]

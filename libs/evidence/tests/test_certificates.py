@@ -9,10 +9,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.certificates import LARGEST, NotTrusted, Reason, parse, parse_pem
+from evidence.certificates import LARGEST, NotTrusted, Reason, is_issued_by, parse, parse_pem
 from evidence.revocation import parse_list
 from evidence.testing import Authority
-from evidence.trust import is_issued_by
 
 AUTHORITY = Authority()
 GOOD = AUTHORITY.issue()

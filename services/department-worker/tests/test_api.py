@@ -12,13 +12,14 @@ from fastapi import FastAPI
 
 from chassis.database import unpacked
 from chassis.http import create_app
-from chassis.settings import Settings
+from chassis.identity import Door
+from chassis.standing import Standing
 from contracts import topics
 from contracts.terms import ItemStep
 from department_worker import api
-from local.callers import Callers
 from local.desk import MONDAY, OFFICE, PLACE, Room, dispatched
 from local.rehearsal import HandClock
+from local.standin import Callers
 from procedure.calendar import start_of_day
 
 LATE = start_of_day(date(2026, 3, 10)) + timedelta(seconds=1)
@@ -33,13 +34,13 @@ class Counter:
         self.clock = HandClock(MONDAY)
         self._callers = Callers(folder)
         office = api.Office(room.database, room.marks, self.clock, room.calendars, room.roster, sealed=False)  # pyright: ignore[reportArgumentType]
-        app = create_app("desk", lifespan=_nothing, wallclock=self.clock, settings=_settings(self._callers))
+        app = create_app("desk", lifespan=_nothing, wallclock=self.clock, door=_door(self._callers))
         app.include_router(api.router(office))
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk")
         self.item = dispatched()
 
     async def step(self, step: ItemStep, key: str, **more: Any) -> httpx.Response:
-        token = self._callers.mint("officer", "officer", jurisdiction=PLACE, department=OFFICE)
+        token = self._callers.token("officer", "officer", jurisdiction=PLACE, department=OFFICE)
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"step-{key}"}
         body = {"step": step.value, **more}
         return await self._http.post(f"/items/{self.item.item_id}/steps", json=body, headers=headers)
@@ -55,14 +56,11 @@ async def _nothing(app: FastAPI) -> AsyncGenerator[None, None]:
     yield
 
 
-def _settings(callers: Callers) -> Settings:
-    return Settings(
-        service_name="department-worker",
-        environment="development",
-        kafka_bootstrap_servers="nowhere:0",
-        database_url="postgresql://u@h/d",
-        identity_key_file=callers.public,
-    )
+def _door(callers: Callers) -> Door:
+    """A door that knows of no suspended certificate."""
+    standing = Standing(60)
+    standing.is_told((), 0)
+    return Door(callers.trust, standing)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from chassis.catalogue import load
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.parts import Actor
 from contracts.terms import Role
-from local.suite import CATALOGUE, ROSTER_COLUMNS, development_roster
+from local.posts import COLUMNS, development_roster
+from local.suite import CATALOGUE
 from procedure.authority import Caller, NotYourJurisdiction
 from procedure.roster import EffectiveInThePast, OwnRequest, in_force
 from signing import domain, initial
@@ -140,7 +141,7 @@ def test_all_that_the_roster_says_of_a_holder_is_said_at_once() -> None:
     ("what", "why"),
     [
         (replace(OFFICER, role=Role.BUILDER), "建设单位不列入"),
-        (replace(OFFICER, role=Role.ADMIN), "平台管理员不列入"),
+        (replace(OFFICER, role=Role.ADMIN), "不写部门"),
         (replace(OFFICER, department=None), "须写明部门"),
         (replace(OFFICER, role=Role.WINDOW), "不写部门"),
         (replace(OFFICER, role=Role.LEAD, department=DepartmentCode("RFB")), "RFB 在 210281 不办理"),
@@ -199,7 +200,7 @@ LINE = "CA-9,丙,officer,210281,GHJ,S2-01 S1-05,2018-12-12T00:00:00+08:00,市工
 
 
 def table(*lines: str) -> str:
-    return "\n".join([ROSTER_COLUMNS, *lines, ""])
+    return "\n".join([COLUMNS, *lines, ""])
 
 
 def defects(*lines: str) -> list[str]:
@@ -222,7 +223,7 @@ def test_the_same_line_is_the_same_entry_at_every_start() -> None:
 
 
 def spoiled(column: str, text: str) -> str:
-    cells = dict(zip(ROSTER_COLUMNS.split(","), LINE.split(","), strict=True)) | {column: text}
+    cells = dict(zip(COLUMNS.split(","), LINE.split(","), strict=True)) | {column: text}
     return ",".join(cells.values())
 
 
@@ -265,5 +266,7 @@ def test_a_table_without_its_columns_is_refused(spoil: Callable[[str], str]) -> 
 
 def test_the_development_list_is_a_sound_one() -> None:
     pairs = [pair for place in CITY.catalogue.places for pair in CITY.catalogue.departments_of(place)]
-    made = initial.entries_of("roster.csv", development_roster(pairs), CATALOGUES)
-    assert len(made) == len(pairs) > 100
+    made = initial.entries_of("roster.csv", development_roster(CITY.catalogue), CATALOGUES)
+    officers = {(one.what.jurisdiction, one.what.department) for one in made if one.what.role is Role.OFFICER}
+    assert officers == set(pairs) and len(officers) > 100
+    assert {one.what.role for one in made} == set(Role) - {Role.BUILDER}

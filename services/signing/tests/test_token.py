@@ -327,10 +327,35 @@ parameters.generate_keypair(store=True, label=label, id=label.encode(), private_
     subprocess.run([sys.executable, "-c", program, label, str(seals.pins(SEALS) / label), str(module)], check=True)
 
 
-def test_the_probe_passes_the_proxy_and_survives_a_module_that_is_none(seals: Authority, tmp_path: Path) -> None:
+def test_the_probe_passes_the_proxy_and_knows_nothing_of_a_module_that_is_none(
+    seals: Authority, tmp_path: Path
+) -> None:
     pins = seals.pins(SEALS)
     assert bears_threads(tokens.proxy(), PLATFORM, pins, None)
-    assert not bears_threads(tmp_path / "no.so", PLATFORM, pins, None)
+    with pytest.raises(TokenUnavailable, match="could not open"):
+        bears_threads(tmp_path / "no.so", PLATFORM, pins, None)
+
+
+def test_the_probe_outlives_a_module_that_crashes_under_threads(
+    seals: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The crash is staged where Python starts: the probe's threads meet a signal, as they would in C."""
+    staged = (
+        "import os, signal, signing.module as m\nm.Module.holds = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(staged)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert not bears_threads(tokens.proxy(), PLATFORM, seals.pins(SEALS), None)
+
+
+async def test_a_door_that_finds_no_hsm_at_the_start_probes_it_when_it_comes(hsm: Hsm, seals: Authority) -> None:
+    hsm.kill()
+    door = remote(seals, probe=bears_threads)
+    assert not await door.is_open()
+    hsm.start()
+    assert await eventually(door.is_open)
+    made = await asyncio.gather(*(door.sign([(PLANNING, digest(number))]) for number in range(8)))
+    assert len(made) == 8
 
 
 async def test_a_module_that_bears_no_threads_is_used_by_one_at_a_time(seals: Authority) -> None:

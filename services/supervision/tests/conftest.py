@@ -21,9 +21,9 @@ from contracts.intake import MaterialViewed, StageApplied, StageForm
 from contracts.parts import Actor, Builder, DispatchedItem, Policies, Special
 from contracts.terms import ItemStep, Outcome, ProcessType, SpecialKind, Stage, Submission
 from contracts.topics import Topic
-from local.callers import Callers
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock, Lists, Member
+from local.standin import Callers
 from local.suite import CATALOGUE, migrate
 from procedure.calendar import Calendar
 from procedure.items import Act, Item, advance, expires
@@ -229,7 +229,7 @@ class Supervised:
             kafka_bootstrap_servers="nowhere:0",
             database_url=url,
             catalogue_path=CATALOGUE,
-            identity_key_file=self.callers.public,
+            trust_folder=self.callers.trust,
             shutdown_seconds=1,
             **settings,
         )
@@ -287,7 +287,7 @@ class Supervised:
         await self.begin()
 
     def headers(self, role: str, name: str = "", **claims: str) -> dict[str, str]:
-        token = self.callers.mint(role, name or role, **claims)
+        token = self.callers.token(role, name or role, **claims)
         return {"Authorization": f"Bearer {token}", "Idempotency-Key": f"key-{uuid4().hex}"}
 
     async def get(self, path: str, role: str = "supervisor", jurisdiction: str = "210200", **claims: str) -> Any:

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import metrics, problems
 from chassis.identity import Door
-from chassis.settings import Settings
 from chassis.telemetry import new_traceparent
 from chassis.wallclock import WallClock
 
@@ -25,7 +24,7 @@ _BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_app(title: str, *, lifespan: Lifespan, wallclock: WallClock, settings: Settings) -> FastAPI:
+def create_app(title: str, *, lifespan: Lifespan, wallclock: WallClock, door: Door) -> FastAPI:
     """Return a FastAPI application with the house's doors and guards; documentation pages load nothing from outside."""
     app = FastAPI(
         title=title,
@@ -35,7 +34,7 @@ def create_app(title: str, *, lifespan: Lifespan, wallclock: WallClock, settings
         redoc_url=None,
         responses={"default": {"model": problems.Problem, "description": "RFC 9457"}},
     )
-    app.state.door = Door(settings.identity_key_file)
+    app.state.door = door
     app.state.wallclock = wallclock
     problems.install(app)
     app.add_middleware(BodyGuard)

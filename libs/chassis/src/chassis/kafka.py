@@ -67,14 +67,14 @@ def make_producer(settings: Settings) -> "Producer":
     )
 
 
-def make_reader(settings: Settings) -> AIOKafkaConsumer:
-    """Return a consumer without a group, not yet started, for reading known stretches beside the bus."""
+def make_reader(settings: Settings, wait_ms: int = 20) -> AIOKafkaConsumer:
+    """Return a consumer without a group, not yet started, to read beside the bus; an empty fetch waits `wait_ms`."""
     return AIOKafkaConsumer(
         **connection(settings),
         client_id=f"{settings.service_name}-beside",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=20,
+        fetch_max_wait_ms=wait_ms,
     )
 
 

@@ -23,8 +23,10 @@ from chassis.bus import Bus, Limits, Listen
 from chassis.database import Database
 from chassis.health import Health
 from chassis.http import create_app
+from chassis.identity import Door
 from chassis.outbox import Relay
 from chassis.settings import Settings
+from chassis.standing import Standing
 from chassis.wallclock import WallClock, wallclock_from
 from contracts import asyncapi
 from contracts.topics import Topic
@@ -49,6 +51,8 @@ class Service:
         self.health = Health(settings.service_name)
         limits = Limits(float(settings.park_limit_seconds), settings.poison_limit_per_minute)
         self.bus = Bus(self.database, self.wallclock, limits)
+        self.standing = Standing(settings.identity_lag_seconds)
+        self._door = Door(settings.trust_folder, self.standing)
         self._durable = durable
         self.table: Sequence[Listen] = ()
         self._speaks: Sequence[Topic] = ()
@@ -74,7 +78,7 @@ class Service:
 
     def http(self) -> FastAPI:
         """Return the ASGI application, whose lifespan is the service's."""
-        app = create_app(self.title, lifespan=self._lifespan, wallclock=self.wallclock, settings=self.settings)
+        app = create_app(self.title, lifespan=self._lifespan, wallclock=self.wallclock, door=self._door)
         app.include_router(self.health.router())
         app.include_router(metrics.router())
         app.include_router(self._asyncapi())
@@ -112,6 +116,7 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             await self._open_database(stack)
             await self._start_relay(stack)
+            self._start_standing(stack)
             await self._start_bus(stack)
             self._start_beside(stack)
             self.health.is_started()
@@ -136,6 +141,10 @@ class Service:
         relay = Relay(self.database, lambda: kafka.make_producer(self.settings), self.settings.outbox_shards)
         await relay.start()
         stack.push_async_callback(relay.stop)
+
+    def _start_standing(self, stack: contextlib.AsyncExitStack) -> None:
+        self._spawn(stack, lambda: self.standing.follow(self.settings))
+        self.health.check("standing", self.standing.is_known)
 
     async def _start_bus(self, stack: contextlib.AsyncExitStack) -> None:
         if not self.table:

@@ -36,7 +36,10 @@ class Settings(BaseSettings):
     http_host: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
     http_port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8000
     catalogue_path: Annotated[Path, Field(description="Folder of the city's catalogue")] = Path("catalogue/dalian")
-    identity_key_file: Annotated[Path | None, Field(description="PEM public key that caller tokens verify with")] = None
+    trust_folder: Annotated[Path | None, Field(description="Folder with trust.toml; empty: nobody comes in")] = None
+    identity_lag_seconds: Annotated[
+        int, Field(ge=3, le=60, description="How old the view of suspended certificates may be")
+    ] = 10
     wallclock: Annotated[str, Field(description="Empty: real time. affine:<real>,<business>,<factor>: compressed")] = ""
     otel_exporter_otlp_endpoint: Annotated[
         str, Field(description="Where OTLP traces and metrics go; empty: nowhere")

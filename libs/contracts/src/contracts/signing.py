@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
-from contracts.parts import Serial
+from contracts.parts import Actor, Serial
 from contracts.terms import DocumentKind, Role
 
 Subject = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
@@ -71,11 +71,28 @@ class CertificateRegistered(IdentityEvent):
 
 
 class CertificateSuspended(IdentityEvent):
-    """Loss or compromise was reported: refused everywhere at once (Art. 20)."""
+    """Loss or compromise was reported: refused everywhere at once (Art. 20).
+
+    `invalid_since` is when the key may have come into other hands: what it did from then on is to be looked at again.
+    """
 
     serial: Serial
     suspended_at: Instant
     reason: Line
+    holder: Line | None = None
+    invalid_since: Instant | None = None
+    reported_by: Actor | None = None
+
+
+class CertificateReinstated(IdentityEvent):
+    """A suspension was lifted: one person asked, another approved (Art. 20)."""
+
+    serial: Serial
+    holder: Line
+    reinstated_at: Instant
+    reason: Line
+    requested_by: Actor
+    approved_by: Actor
 
 
 class RosterEntry(Said):

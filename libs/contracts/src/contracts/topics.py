@@ -110,7 +110,12 @@ SEALS = Topic("approval.seals.v1", "signing", (signing.SealCompleted, signing.Se
 IDENTITY = Topic(
     "approval.identity.v1",
     "signing",
-    (signing.CertificateRegistered, signing.CertificateSuspended, signing.RosterListed),
+    (
+        signing.CertificateRegistered,
+        signing.CertificateSuspended,
+        signing.CertificateReinstated,
+        signing.RosterListed,
+    ),
     compacted=True,
 )
 SUPERVISION = Topic(

@@ -10,12 +10,15 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, TypeAlias, TypeVar
 
+from asn1crypto import keys
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
+
+from evidence import sm2
 
 LARGEST: Final = 16 * 1024
 CHINESE: Final = "1.2.156.10197."  # the arc of SM2, SM3 and SM4
@@ -124,6 +127,20 @@ class Certificate:
         """SHA-256 of the whole certificate, lower-case hexadecimal."""
         return sha256(self.der).hexdigest()
 
+    def key_hash(self, kind: HashAlgorithm) -> bytes:
+        """The hash of the key's own bits, as OCSP names an issuer or a responder (RFC 6960, 4.1.1)."""
+        named = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        hashed = Hash(kind)
+        hashed.update(keys.PublicKeyInfo.load(named)["public_key"].contents[1:])
+        return hashed.finalize()
+
+    def check_validity(self, at: datetime) -> None:
+        """Raise NotTrusted (NOT_YET_VALID, EXPIRED) when the instant `at` is outside its days."""
+        if at < self.not_before:
+            raise NotTrusted(Reason.NOT_YET_VALID, f"{self.serial} begins {self.not_before.isoformat()}")
+        if at > self.not_after:
+            raise NotTrusted(Reason.EXPIRED, f"{self.serial} ended {self.not_after.isoformat()}")
+
     def has_signed(self, message: bytes, signature: bytes) -> bool:
         """Whether `signature` (ECDSA: DER; RSA: PKCS #1 v1.5) is this holder's over `message` with SHA-256."""
         try:
@@ -159,6 +176,17 @@ def parse_pem(pem: bytes) -> Certificate:
 def serial_text(number: int) -> str:
     """Return a serial number as events name it: upper-case hexadecimal without leading zeros."""
     return f"{number:X}"
+
+
+def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether `issuer` is named in `certificate` and signed it. Raises OpenSslMissing where SM2 cannot be judged."""
+    if issuer.algorithm == "sm2-sm3":
+        return sm2.is_issued_by(certificate.der, issuer.der)
+    try:
+        certificate.read.verify_directly_issued_by(issuer.read)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _certificate(der: bytes, read: x509.Certificate) -> Certificate:

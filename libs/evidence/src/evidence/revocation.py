@@ -11,10 +11,25 @@ from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, Hash
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
-from evidence.certificates import STRONG, UNREADABLE, Certificate, NotTrusted, Reason, serial_text
+from evidence.certificates import (
+    STRONG,
+    UNREADABLE,
+    Certificate,
+    NotTrusted,
+    Purpose,
+    Reason,
+    is_issued_by,
+    parse,
+    serial_text,
+)
 
 LARGEST_LIST: Final = 16 * 1024 * 1024
+LARGEST_ANSWER: Final = 64 * 1024
+MOST_CERTIFICATES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +104,113 @@ def _revoked(entry: x509.RevokedCertificate) -> Revoked:
     return Revoked(entry.revocation_date_utc, since, reason)
 
 
+# One certificate's standing (OCSP, RFC 6960) ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a responder said of one certificate; its signature and its authority to say so are verified."""
+
+    issuer_key_id: bytes = field(repr=False)
+    serial: str
+    this_update: datetime
+    next_update: datetime
+    revoked: Revoked | None
+
+
+def parse_answer(der: bytes, issuer: Certificate, nonce: bytes | None = None) -> Answer:
+    """Return the OCSP response in `der` (at most 64 kB) about a certificate of `issuer`.
+
+    It must be signed by the issuer, or by a responder that the issuer itself made one; a `nonce` that was asked with
+    must come back when any does. Raises NotTrusted (any reason but REVOKED and REVOCATION_STALE).
+    """
+    if len(der) > LARGEST_ANSWER:
+        raise NotTrusted(Reason.MALFORMED, f"an answer of {len(der)} bytes")
+    try:
+        read = ocsp.load_der_ocsp_response(der)
+        if read.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            raise ValueError(f"the responder says {read.response_status.name}")
+        _check_signature(read, issuer)
+        _check_nonce(read, nonce)
+        return _answer(read, issuer)
+    except UNREADABLE as trouble:
+        raise NotTrusted(Reason.MALFORMED, f"OCSP response: {trouble}") from trouble
+
+
+def _check_signature(read: ocsp.OCSPResponse, issuer: Certificate) -> None:
+    if not isinstance(read.signature_hash_algorithm, SHA256):
+        raise NotTrusted(Reason.WEAK, "an answer signed with another hash than SHA-256")
+    responder = _responder(read, issuer)
+    if not responder.has_signed(read.tbs_response_bytes, read.signature):
+        raise NotTrusted(Reason.UNKNOWN_CA, f"the answer is not signed by {responder.holder}")
+
+
+def _responder(read: ocsp.OCSPResponse, issuer: Certificate) -> Certificate:
+    """Return who signed: the issuer, or one whom it made a responder, and who was one at that moment."""
+    if _is_named(read, issuer):
+        return issuer
+    sent = [parse(one.public_bytes(Encoding.DER)) for one in read.certificates[:MOST_CERTIFICATES]]
+    named = next((one for one in sent if _is_named(read, one)), None)
+    if named is None or not is_issued_by(named, issuer):
+        raise NotTrusted(Reason.UNKNOWN_CA, f"the responder is not of {issuer.holder}")
+    if named.is_authority or Purpose.OCSP not in named.purposes or not _needs_no_check(named):
+        raise NotTrusted(Reason.WRONG_PURPOSE, f"{named.holder} is no responder")
+    named.check_validity(read.produced_at_utc)
+    return named
+
+
+def _is_named(read: ocsp.OCSPResponse, one: Certificate) -> bool:
+    if read.responder_name is not None:
+        return read.responder_name == one.read.subject
+    return read.responder_key_hash == one.key_hash(SHA1())
+
+
+def _needs_no_check(responder: Certificate) -> bool:
+    """Whether its issuer vouches for it while it lives; otherwise it would have to be asked about, and so on."""
+    return any(isinstance(one.value, x509.OCSPNoCheck) for one in responder.read.extensions)
+
+
+def _check_nonce(read: ocsp.OCSPResponse, nonce: bytes | None) -> None:
+    told = [one.value.nonce for one in read.extensions if isinstance(one.value, x509.OCSPNonce)]
+    if nonce is not None and told and told != [nonce]:
+        raise ValueError("the answer is to another question")
+
+
+def _answer(read: ocsp.OCSPResponse, issuer: Certificate) -> Answer:
+    [one, *others] = read.responses
+    if others or one.next_update_utc is None:
+        raise ValueError("one certificate's standing is wanted, with an end")
+    name = Hash(one.hash_algorithm)
+    name.update(issuer.read.subject.public_bytes())
+    if (name.finalize(), issuer.key_hash(one.hash_algorithm)) != (one.issuer_name_hash, one.issuer_key_hash):
+        raise NotTrusted(Reason.UNKNOWN_CA, f"the answer is about a certificate of another issuer than {issuer.holder}")
+    if one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+        raise NotTrusted(Reason.UNKNOWN_CA, f"{issuer.holder} knows no {serial_text(one.serial_number)}")
+    return Answer(
+        issuer_key_id=issuer.key_id,
+        serial=serial_text(one.serial_number),
+        this_update=one.this_update_utc,
+        next_update=one.next_update_utc,
+        revoked=_revoked_since(one),
+    )
+
+
+def _revoked_since(one: ocsp.OCSPSingleResponse) -> Revoked | None:
+    if one.certificate_status is not ocsp.OCSPCertStatus.REVOKED or one.revocation_time_utc is None:
+        return None
+    reason = one.revocation_reason.value if one.revocation_reason else "unspecified"
+    return Revoked(one.revocation_time_utc, None, reason)
+
+
+# All that is known --------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Revocations:
-    """What is known of revocation, by issuer's key. Frozen: `with_list` returns a new one, which may be swapped in."""
+    """What is known of revocation, by issuer's key. Frozen: `with_list`, `with_answer` return new ones to swap in."""
 
     lists: Mapping[bytes, RevocationList] = field(default_factory=dict[bytes, RevocationList])
+    answers: Mapping[tuple[bytes, str], Answer] = field(default_factory=dict[tuple[bytes, str], Answer])
 
     def with_list(self, one: RevocationList) -> "Revocations":
         """Return these with `one`, unless a later one of the same issuer is here already: a list never goes back."""
@@ -102,12 +219,20 @@ class Revocations:
             return self
         return replace(self, lists={**self.lists, one.issuer_key_id: one})
 
+    def with_answer(self, one: Answer) -> "Revocations":
+        """Return these with `one`, unless a later answer about the same certificate is here already."""
+        held = self.answers.get((one.issuer_key_id, one.serial))
+        if held and held.this_update >= one.this_update:
+            return self
+        return replace(self, answers={**self.answers, (one.issuer_key_id, one.serial): one})
+
     def check(self, serial: str, issuer: Certificate, at: datetime, grace: timedelta) -> None:
-        """Raise NotTrusted (REVOKED, or REVOCATION_STALE when nothing that is fresh at `at` speaks of this issuer)."""
-        held = self.lists.get(issuer.key_id)
-        revoked = held.revoked.get(serial) if held else None
-        if revoked and revoked.since <= at:
-            raise NotTrusted(Reason.REVOKED, f"{serial} since {revoked.since.isoformat()}: {revoked.reason}")
-        if held is None or at > held.next_update + grace:
-            told = held.next_update.isoformat() if held else "never"
-            raise NotTrusted(Reason.REVOCATION_STALE, f"what is known of {issuer.holder} ended: {told}")
+        """Raise NotTrusted (REVOKED, or REVOCATION_STALE when nothing fresh at `at` speaks of the certificate)."""
+        known, answered = self.lists.get(issuer.key_id), self.answers.get((issuer.key_id, serial))
+        for revoked in (known and known.revoked.get(serial), answered and answered.revoked):
+            if revoked and revoked.since <= at:
+                raise NotTrusted(Reason.REVOKED, f"{serial} since {revoked.since.isoformat()}: {revoked.reason}")
+        ends = [one.next_update for one in (known, answered) if one]
+        if not ends or at > max(ends) + grace:
+            told = max(ends).isoformat() if ends else "never"
+            raise NotTrusted(Reason.REVOCATION_STALE, f"what is known of {serial} ended: {told}")

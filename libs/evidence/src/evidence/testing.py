@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from evidence.certificates import USAGES, Certificate, Purpose, parse
@@ -93,6 +94,31 @@ class Authority:
         for entry in entries:
             builder = builder.add_revoked_certificate(entry)
         return builder.sign(self.key, hash_with or SHA256()).public_bytes(Encoding.DER)
+
+
+def ocsp_response(
+    issuer: Authority, certificate: Certificate, responder: tuple[Any, Certificate] | None = None, **changes: Any
+) -> bytes:
+    """An OCSP response about `certificate`, by the issuer itself or by a responder (its key and certificate)."""
+    key, own = responder or (issuer.key, issuer.certificate)
+    at = changes.get("at", NOW)
+    since = changes.get("revoked_at")
+    status = ocsp.OCSPCertStatus.REVOKED if since else changes.get("status", ocsp.OCSPCertStatus.GOOD)
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=certificate.read,
+        issuer=changes.get("about", issuer).certificate.read,
+        algorithm=SHA1(),
+        cert_status=status,
+        this_update=at,
+        next_update=changes.get("next_update", at + HOUR),
+        revocation_time=since,
+        revocation_reason=x509.ReasonFlags.key_compromise if since else None,
+    )
+    builder = builder.responder_id(changes.get("named", ocsp.OCSPResponderEncoding.HASH), own.read)
+    builder = builder.certificates([own.read]) if responder else builder
+    if nonce := changes.get("nonce"):
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.sign(key, changes.get("hash_with", SHA256())).public_bytes(Encoding.DER)
 
 
 def revoked(certificate: Certificate, at: datetime, invalid_since: datetime | None = None) -> x509.RevokedCertificate:

@@ -19,10 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-from evidence import sm2
-from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, parse_pem
+from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, is_issued_by, parse_pem
 from evidence.revocation import Revocations, parse_list
 
 FILE: Final = "trust.toml"
@@ -68,7 +65,7 @@ class TrustList:
         """
         issuer = self.issuer_of(certificate)
         for one in (certificate, issuer.certificate):
-            _check_validity(one, at)
+            one.check_validity(at)
         _check_purpose(certificate, purpose, issuer)
         if certificate.algorithm not in issuer.algorithms:
             raise NotTrusted(Reason.WEAK, f"{certificate.algorithm} is not among those of {issuer.certificate.holder}")
@@ -163,26 +160,8 @@ def _read_list(file: Path, issuer: Certificate) -> Any:
         raise BadTrustList(file, str(trouble)) from trouble
 
 
-def _check_validity(certificate: Certificate, at: datetime) -> None:
-    if at < certificate.not_before:
-        raise NotTrusted(Reason.NOT_YET_VALID, f"{certificate.serial} begins {certificate.not_before.isoformat()}")
-    if at > certificate.not_after:
-        raise NotTrusted(Reason.EXPIRED, f"{certificate.serial} ended {certificate.not_after.isoformat()}")
-
-
 def _check_purpose(certificate: Certificate, purpose: Purpose, issuer: Issuer) -> None:
     if certificate.is_authority or purpose not in certificate.purposes:
         raise NotTrusted(Reason.WRONG_PURPOSE, f"{certificate.serial} is not for {purpose}")
     if purpose not in issuer.purposes:
         raise NotTrusted(Reason.WRONG_PURPOSE, f"{issuer.certificate.holder} is not listed for {purpose}")
-
-
-def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether `issuer` is named in `certificate` and signed it. Raises OpenSslMissing for SM2 without OpenSSL 3."""
-    if certificate.algorithm == "sm2-sm3":
-        return sm2.is_issued_by(certificate.der, issuer.der)
-    try:
-        certificate.read.verify_directly_issued_by(issuer.read)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True

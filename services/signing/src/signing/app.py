@@ -1,11 +1,19 @@
 """Wires signing's rooms."""
 
+from datetime import timedelta
+
 from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-from signing import api, initial
+from evidence import trust
+from evidence.certificates import parse_pem
+from signing import api, initial, login_api
 from signing.handlers import Handlers, InitialList
+from signing.login_api import Logins
+from signing.platform import PlatformKey
+from signing.rates import Rates
+from signing.revoked import RevokedList
 from signing.settings import Settings
 from signing.token import Limits, TokenDoor
 
@@ -33,8 +41,21 @@ def create(settings: Settings) -> Service:
     )
     service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(api.router(service.database, service.wallclock, catalogues))
+    listed_issuers = trust.load(settings.trusted)
+    revoked = RevokedList(listed_issuers, settings.revocation_seconds)
+    logins = Logins(
+        service.database,
+        service.wallclock,
+        listed_issuers,
+        revoked,
+        PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        settings.login_origin,
+        timedelta(hours=settings.session_hours),
+    )
+    service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
-    service.beside(first.enter)
+    service.beside(first.enter, revoked.keep_fresh)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

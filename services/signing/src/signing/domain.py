@@ -84,8 +84,16 @@ class Stand(StrEnum):
 
 
 STANDS: Final = {Stand.REQUESTED: "提出", Stand.APPROVED: "批准", Stand.REJECTED: "驳回"}
-OF_A_DEPARTMENT: Final = {Role.OFFICER: True, Role.LEAD: True, Role.WINDOW: False, Role.SUPERVISOR: False}
-"""The roles that the roster lists, and whether they are a department's; the others are a territory's."""
+OF_A_DEPARTMENT: Final = {
+    Role.OFFICER: True,
+    Role.LEAD: True,
+    Role.WINDOW: False,
+    Role.SUPERVISOR: False,
+    Role.ADMIN: False,
+    Role.PLATFORM: False,
+}
+"""The roles that the roster lists, and whether they are a department's; the others are a territory's. Only a builder
+is known by its certificate alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from evidence.certificates import Certificate, NotTrusted, parse
+from evidence.certificates import Certificate, NotTrusted, PublicKey, parse
 from signing.pins import Pins, TokenUnavailable, WrongPin
 
 REQUIRED: Final = {
@@ -70,6 +70,7 @@ class LoggedIn:
     anchor: Any
     key_id: bytes
     certificate: Certificate
+    public_key: PublicKey
 
 
 class _Thread(threading.local):
@@ -95,7 +96,7 @@ class Module:
         if label not in self._thread.keys:
             self._thread.keys[label] = private_key(held.token.open(), held.key_id)
         value = SIGN[held.certificate.algorithm](self._thread.keys[label], digest)
-        if not VERIFY[held.certificate.algorithm](held.certificate, digest, value):
+        if not VERIFY[held.certificate.algorithm](held.public_key, digest, value):
             raise ModuleFails(f"{label} made a signature that does not verify")
         return Signature(value, held.certificate)
 
@@ -125,7 +126,7 @@ class Module:
         key_id, certificate = _certificate(anchor, label)
         private_key(anchor, key_id)
         log.info("token.logged_in", token=label, certificate=certificate.serial, holder=certificate.holder)
-        return LoggedIn(token, anchor, key_id, certificate)
+        return LoggedIn(token, anchor, key_id, certificate, certificate.public_key)
 
     def _token(self, label: str) -> Any:
         found = list(self._library.get_tokens(token_label=label))
@@ -182,15 +183,13 @@ def _rsa(key: Any, digest: bytes) -> bytes:
     return key.sign(SHA256_INFO + digest, mechanism=pkcs11.Mechanism.RSA_PKCS)
 
 
-def _is_ecdsa(certificate: Certificate, digest: bytes, value: bytes) -> bool:
-    key = certificate.public_key
+def _is_ecdsa(key: PublicKey, digest: bytes, value: bytes) -> bool:
     return isinstance(key, ec.EllipticCurvePublicKey) and _holds(
         lambda: key.verify(value, digest, ec.ECDSA(Prehashed(SHA256())))
     )
 
 
-def _is_rsa(certificate: Certificate, digest: bytes, value: bytes) -> bool:
-    key = certificate.public_key
+def _is_rsa(key: PublicKey, digest: bytes, value: bytes) -> bool:
     return not isinstance(key, ec.EllipticCurvePublicKey) and _holds(
         lambda: key.verify(value, digest, padding.PKCS1v15(), Prehashed(SHA256()))
     )

@@ -52,7 +52,7 @@ class Pins:
 
     def latch(self, label: str) -> None:
         """Remember that the PIN of a token was wrong. Raises OSError when that cannot be written."""
-        told = f"{datetime.now(UTC).isoformat()} the token {label} refused its PIN; see docs/operating.md\n"
+        told = f"{datetime.now(UTC).isoformat()} the token {label} refused its PIN; see docs/tokens.md\n"
         self._latch(label).write_text(told)
 
     def latched(self) -> list[str]:

@@ -1,9 +1,9 @@
-"""Signing's settings: the tokens and how they are opened, and the list that the roster begins with."""
+"""Signing's settings: the tokens and how they are opened, logins, and the list that the roster begins with."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chassis import settings
 
@@ -18,6 +18,15 @@ class Settings(settings.Settings):
     ] = None
     pkcs11_own_token: Annotated[str, Field(description="Label of the platform's own token")] = "platform"
     token_threads: Annotated[int, Field(ge=1, le=16, description="Sessions that sign side by side")] = 2
+    platform_certificate_file: Annotated[
+        Path, Field(description="PEM certificate of the platform's key, which signs service tokens")
+    ]
+    login_origin: Annotated[
+        str, Field(description="Origin that a key signs at login, as browsers see it: https://host")
+    ]
+    login_per_minute: Annotated[int, Field(ge=1, description="Login requests an address may make a minute")] = 300
+    session_hours: Annotated[float, Field(gt=0, le=24, description="How long a session lasts")] = 8
+    revocation_seconds: Annotated[float, Field(gt=0, description="How often revocation lists are fetched, s")] = 300
     batch_forbidden: Annotated[
         str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
     ] = ""
@@ -26,3 +35,15 @@ class Settings(settings.Settings):
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
+
+    @property
+    def trusted(self) -> Path:
+        """Where trust.toml is."""
+        assert self.trust_folder is not None
+        return self.trust_folder
+
+    @model_validator(mode="after")
+    def _trusts_somebody(self) -> Self:
+        if self.trust_folder is None:
+            raise ValueError("TRUST_FOLDER must name the folder with trust.toml: signing is where one logs in")
+        return self

@@ -43,6 +43,9 @@ class Limits:
     seconds: float = 5.0
 
 
+USUAL: Final = Limits()
+
+
 class TokenDoor:
     """Signs digests with the key of a token, named by its label; each signature is verified before it is given out."""
 
@@ -53,7 +56,7 @@ class TokenDoor:
         latches: Path | None = None,
         *,
         own_label: str = "platform",
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         allows_stand_in: bool = False,
         probe: Callable[[Path, str, Path, Path | None], bool] = bears_threads,
     ) -> None:
@@ -133,15 +136,16 @@ class TokenDoor:
         return module
 
     def _opened(self) -> Module:
+        module = None
         try:
             if self._side_by_side is None:
                 self._side_by_side = Semaphore(self._sessions())
             module = Module(self._path, self._pins, allows_stand_in=self._allows_stand_in)
+            return module
         except TROUBLE as trouble:
-            self._has_opened(None)
             raise TokenUnavailable(repr(trouble)) from trouble
-        self._has_opened(module)
-        return module
+        finally:
+            self._has_opened(module)
 
     def _has_opened(self, module: Module | None) -> None:
         with self._gate:

@@ -87,3 +87,36 @@ class RosterAttempt(Base, table=True):
     certificate: str
     attempted: str
     attempted_at: datetime = instant()
+
+
+class LoginNonce(Base, table=True):
+    __tablename__ = "login_nonces"
+    __table_args__ = (Index("login_nonces_expire", "expires_at"),)
+    browser: bytes = Field(primary_key=True)
+    nonce: str
+    expires_at: datetime = instant()
+
+
+class LoginSession(Base, table=True):
+    __tablename__ = "login_sessions"
+    __table_args__ = (Index("login_sessions_serial", "serial"), Index("login_sessions_end", "ends_at"))
+    secret: bytes = Field(primary_key=True)
+    session_id: UUID
+    serial: str
+    certificate: bytes
+    role: str
+    jurisdiction: str | None
+    department: str | None
+    uscc: str | None
+    begun_at: datetime = instant()
+    ends_at: datetime = instant()
+
+
+class LoginAttempt(Base, table=True):
+    __tablename__ = "login_attempts"
+    __table_args__ = (Index("login_attempts_at", "at"),)
+    attempt_id: UUID = Field(primary_key=True)
+    at: datetime = instant()
+    serial: str | None
+    code: str
+    address: str

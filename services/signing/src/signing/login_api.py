@@ -1,0 +1,282 @@
+"""Logging in over HTTP: a challenge, its answer by the key, a session, and service tokens of a minute (Art. 19).
+
+The session's secret travels in a cookie that no script can read, or in a program's header `Authorization: Session …`.
+"""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis import metrics
+from chassis.database import Database
+from chassis.wallclock import WallClock
+from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
+from contracts.terms import Role
+from evidence import login, service_token
+from evidence.certificates import Certificate, NotTrusted, Purpose
+from evidence.login import NotProved, Token
+from evidence.trust import TrustList
+from procedure.refusals import Refusal
+from signing import login_store, sessions, store
+from signing.platform import Platform
+from signing.rates import Rates
+from signing.revoked import RevokedList
+from signing.sessions import REFUSED, NoChallenge, NoSession, Post, Session, TooManyLogins
+
+BROWSER: Final = "lianshen_browser"
+SESSION: Final = "lianshen_session"
+SCHEME: Final = "session"
+
+log = structlog.get_logger()
+
+
+class Given(BaseModel):
+    """What callers send: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Wanted(Given):
+    """As what one logs in, where the roster gives several posts."""
+
+    role: Role
+    jurisdiction: JurisdictionCode | None = None
+    department: DepartmentCode | None = None
+
+
+class Answer(Given):
+    """A challenge's answer: Web eID's authentication token, and as what one logs in."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    token: Annotated[dict[str, Any], Field(max_length=8)]
+    wanted: Annotated[Wanted | None, Field(alias="as")] = None
+
+    @property
+    def post(self) -> Post | None:
+        one = self.wanted
+        return None if one is None else Post(one.role, one.jurisdiction, one.department)
+
+
+class Challenge(BaseModel):
+    """What the key is to sign: hash(origin) ‖ hash(nonce)."""
+
+    nonce: str
+    origin: str
+    expires_at: datetime
+
+
+class SessionView(BaseModel):
+    """Who is logged in, as what, until when."""
+
+    session_id: UUID
+    holder: str
+    certificate: str
+    role: Role
+    jurisdiction: JurisdictionCode | None
+    department: DepartmentCode | None
+    uscc: CreditCode | None
+    begun_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, s: Session) -> "SessionView":
+        post = s.post
+        return cls(
+            session_id=s.session_id,
+            holder=s.certificate.holder,
+            certificate=s.certificate.serial,
+            role=post.role,
+            jurisdiction=post.jurisdiction,
+            department=post.department,
+            uscc=post.uscc,
+            begun_at=s.begun_at,
+            ends_at=s.ends_at,
+        )
+
+
+class Begun(SessionView):
+    """A new session with its secret, for programs; browsers have it in their cookie."""
+
+    session: str
+
+
+class ServiceToken(BaseModel):
+    """What every service of the platform accepts, for a minute."""
+
+    token: str
+    expires_at: datetime
+
+
+class Logins:
+    """What the routes do."""
+
+    def __init__(
+        self,
+        database: Database,
+        wallclock: WallClock,
+        trust: TrustList,
+        revoked: RevokedList,
+        platform: Platform,
+        origin: str,
+        lasts: timedelta,
+    ) -> None:
+        self._database = database
+        self._wallclock = wallclock
+        self._trust = trust
+        self._revoked = revoked
+        self._platform = platform
+        self.origin = origin
+        self.lasts = lasts
+
+    async def challenge(self, browser: str) -> Challenge:
+        """Give `browser` a nonce that it may answer once. Raises TooManyLogins when very many wait."""
+        nonce, at = secrets.token_urlsafe(32), _now()
+        expires_at = at + sessions.NONCE_LASTS
+        async with self._database.work() as work:
+            if not await login_store.add_nonce(work, browser, nonce, at, expires_at):
+                raise TooManyLogins
+        return Challenge(nonce=nonce, origin=self.origin, expires_at=expires_at)
+
+    async def begin(self, browser: str, answer: Answer, address: str) -> tuple[str, Session]:
+        """Return the secret of a new session. Whatever is refused is recorded before it is told."""
+        nonce = await self._taken(browser)
+        claimed: Token | None = None
+        try:
+            if nonce is None:
+                raise NoChallenge
+            claimed = login.read(json.dumps(answer.token))
+            certificate = login.prove(claimed, self.origin, nonce, self._trust, self._revoked.now, _now())
+            return await self._begun(certificate, answer.post)
+        except (Refusal, NotTrusted, NotProved) as trouble:
+            raise await self._recorded(trouble, claimed, address) from None
+
+    async def _taken(self, browser: str) -> str | None:
+        """Remove the nonce for good, whatever comes of its answer."""
+        async with self._database.work() as work:
+            return await login_store.take_nonce(work, browser, _now())
+
+    async def _begun(self, certificate: Certificate, wanted: Post | None) -> tuple[str, Session]:
+        secret, serial = secrets.token_urlsafe(32), certificate.serial
+        async with self._database.work() as work:
+            entries = (await store.entries(work, [serial]))[serial]
+            business = self._wallclock.now()
+            session = sessions.begin(uuid4(), certificate, entries, wanted, business, _now(), self.lasts)
+            await login_store.add(work, secret, session)
+        metrics.add("lianshen_logins_total", label=session.post.role.value)
+        return secret, session
+
+    async def _recorded(
+        self, trouble: Refusal | NotTrusted | NotProved, claimed: Token | None, address: str
+    ) -> Refusal:
+        refusal = _refusal(trouble)
+        serial = None if claimed is None else claimed.certificate.serial[:80]
+        async with self._database.work() as work:
+            await login_store.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
+        log.info("login.refused", code=refusal.code, why=str(trouble)[:200], address=address)
+        return refusal
+
+    async def session(self, secret: str) -> Session:
+        """Return the session of a secret. Raises NoSession."""
+        async with self._database.reading() as connection:
+            found = await login_store.session(connection, secret, _now())
+        if found is None:
+            raise NoSession
+        return found
+
+    async def end(self, secret: str) -> None:
+        """End a session; one that has ended already is ended."""
+        async with self._database.work() as work:
+            await login_store.end(work, secret)
+
+    async def service_token(self, secret: str) -> ServiceToken:
+        """Return a token for the services. The certificate and the post are judged anew each time.
+
+        Raises NoSession, NotOnRoster, what a certificate can be refused for, or PlatformKeyUnavailable.
+        """
+        session, at = await self.session(secret), _now()
+        serial = session.certificate.serial
+        try:
+            self._trust.hold(session.certificate, Purpose.LOGIN, at, self._revoked.now)
+        except NotTrusted as trouble:
+            raise _refusal(trouble) from None
+        async with self._database.work() as work:
+            sessions.hold_to_post(session, (await store.entries(work, [serial]))[serial], self._wallclock.now())
+        part = service_token.unsigned(session.claims, self._platform.certificate, at)
+        made = service_token.signed(part, await self._platform.sign(part.encode()))
+        return ServiceToken(token=made, expires_at=at + timedelta(seconds=service_token.LONGEST_SECONDS))
+
+
+def _refusal(trouble: Refusal | NotTrusted | NotProved) -> Refusal:
+    if isinstance(trouble, Refusal):
+        return trouble
+    return REFUSED[trouble.reason if isinstance(trouble, NotTrusted) else trouble.fault]()
+
+
+def _now() -> datetime:
+    """Real time: a key, a nonce and a session live by it, however business time runs."""
+    return datetime.now(UTC)
+
+
+def router(logins: Logins, rates: Rates) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/login")
+    secure = logins.origin.startswith("https://")
+
+    def keep(response: Response, name: str, value: str, lasts: timedelta) -> None:
+        response.set_cookie(
+            name, value, max_age=int(lasts.total_seconds()), path="/", secure=secure, httponly=True, samesite="strict"
+        )
+        response.headers["Cache-Control"] = "no-store"
+
+    @routes.post("/challenge", summary="登录：取得挑战")
+    async def challenge(request: Request, response: Response) -> Challenge:
+        rates.take(_address(request))
+        browser = secrets.token_urlsafe(32)
+        made = await logins.challenge(browser)
+        keep(response, BROWSER, browser, sessions.NONCE_LASTS)
+        return made
+
+    @routes.post("/session", summary="登录：以 CA 锁的签名应答挑战", status_code=201)
+    async def begin(request: Request, response: Response, body: Answer) -> Begun:
+        rates.take(_address(request))
+        secret, session = await logins.begin(request.cookies.get(BROWSER, ""), body, _address(request))
+        keep(response, SESSION, secret, session.ends_at - session.begun_at)
+        return Begun(session=secret, **dict(SessionView.of(session)))
+
+    @routes.get("/session", summary="登录：当前会话")
+    async def read_session(request: Request) -> SessionView:
+        return SessionView.of(await logins.session(_secret(request)))
+
+    @routes.delete("/session", summary="登录：退出", status_code=204)
+    async def end(request: Request) -> Response:
+        await logins.end(_secret(request))
+        response = Response(status_code=204)
+        response.delete_cookie(SESSION, path="/", secure=secure, httponly=True, samesite="strict")
+        return response
+
+    @routes.post("/token", summary="登录：换取一分钟有效的服务令牌")
+    async def token(request: Request, response: Response) -> ServiceToken:
+        response.headers["Cache-Control"] = "no-store"
+        return await logins.service_token(_secret(request))
+
+    return routes
+
+
+def _secret(request: Request) -> str:
+    """Return the session's secret, from the header of a program or from the cookie. Raises NoSession."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    given = secret if scheme.lower() == SCHEME else request.cookies.get(SESSION, "")
+    if not given:
+        raise NoSession
+    return given
+
+
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host

@@ -1,0 +1,56 @@
+"""What the listed issuers say is revoked, kept fresh beside the service: fetched where they publish it (Art. 20).
+
+A list that cannot be fetched grows old; past its issuer's grace nobody logs in.
+"""
+
+import asyncio
+import urllib.request
+from typing import Final
+
+import structlog
+
+from evidence.certificates import NotTrusted
+from evidence.revocation import LARGEST_LIST, Revocations, parse_list
+from evidence.trust import BadTrustList, Issuer, TrustList
+
+PATIENCE_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class RevokedList:
+    """The newest list of each issuer; `now` is what is known."""
+
+    def __init__(self, trust: TrustList, every_seconds: float) -> None:
+        self._trust = trust
+        self._every_seconds = every_seconds
+        self.now = Revocations()
+
+    async def is_known(self) -> bool:
+        """Whether every issuer has told something; asked by readiness."""
+        return all(issuer in self.now.lists for issuer in self._trust.issuers)
+
+    async def keep_fresh(self) -> None:
+        """Fetch for as long as the service lives, sooner while something is missing."""
+        while True:
+            await self.fetch()
+            known = await self.is_known()
+            await asyncio.sleep(self._every_seconds if known else min(RETRY_SECONDS, self._every_seconds))
+
+    async def fetch(self) -> None:
+        """Ask every issuer once; what does not answer, or does not verify, is said and changes nothing."""
+        for issuer in self._trust.issuers.values():
+            try:
+                der = await asyncio.to_thread(_published, issuer)
+                self.now = self.now.with_list(parse_list(der, issuer.certificate))
+            except (OSError, ValueError, NotTrusted, BadTrustList) as trouble:
+                log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
+
+
+def _published(issuer: Issuer) -> bytes:
+    if issuer.crl_url is None:
+        assert issuer.crl is not None
+        return issuer.crl.read_bytes()
+    with urllib.request.urlopen(issuer.crl_url, timeout=PATIENCE_SECONDS) as answer:
+        return answer.read(LARGEST_LIST + 1)
