@@ -7,14 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from contracts.codes import CITY
-from contracts.terms import Role
 from evidence import trust
 from evidence.bundle import Holds, Judged, judged
 from evidence.certificates import Certificate, Purpose
 from evidence.sm2 import OpenSslMissing
-from local import people, ports, up
-from local.posts import person
+from local import ports
+from local.explain import supervision_token
 from local.trouble import Trouble
 
 
@@ -44,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def export(code: str, file: Path) -> int:
     """Write what supervision exports of a project to `file`. Raises Trouble with the problem's sentence."""
     url = os.environ.get("SUPERVISION_URL", f"http://127.0.0.1:{ports.fixed()['supervision']}")
-    headers = {"Authorization": f"Bearer {_token()}"}
+    headers = {"Authorization": f"Bearer {supervision_token()}"}
     try:
         answer = httpx.get(f"{url}/audit/projects/{code}", headers=headers, timeout=60)
     except httpx.HTTPError as trouble:
@@ -55,13 +53,6 @@ def export(code: str, file: Path) -> int:
     records = len(answer.content.splitlines()) - 2
     print(f"{file}: {records} records")
     return 0
-
-
-def _token() -> str:
-    if "SUPERVISION_TOKEN" in os.environ:
-        return os.environ["SUPERVISION_TOKEN"]
-    keyring = people.of_suite(up.FOLDER, ports.fixed())
-    return people.Login(keyring, person(Role.SUPERVISOR, jurisdiction=CITY)).token
 
 
 # Verify ---------------------------------------------------------------------------------------------------------
