@@ -11,8 +11,8 @@ from evidence import trust
 from evidence.bundle import Holds, Judged, judged
 from evidence.certificates import Certificate, Purpose
 from evidence.sm2 import OpenSslMissing
-from local import ports, up
-from local.callers import Callers
+from local import ports
+from local.explain import supervision_token
 from local.trouble import Trouble
 
 
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def export(code: str, file: Path) -> int:
     """Write what supervision exports of a project to `file`. Raises Trouble with the problem's sentence."""
     url = os.environ.get("SUPERVISION_URL", f"http://127.0.0.1:{ports.fixed()['supervision']}")
-    headers = {"Authorization": f"Bearer {_token()}"}
+    headers = {"Authorization": f"Bearer {supervision_token()}"}
     try:
         answer = httpx.get(f"{url}/audit/projects/{code}", headers=headers, timeout=60)
     except httpx.HTTPError as trouble:
@@ -53,14 +53,6 @@ def export(code: str, file: Path) -> int:
     records = len(answer.content.splitlines()) - 2
     print(f"{file}: {records} records")
     return 0
-
-
-def _token() -> str:
-    if "SUPERVISION_TOKEN" in os.environ:
-        return os.environ["SUPERVISION_TOKEN"]
-    if not (up.FOLDER / "keys" / "callers.key").exists():
-        raise Trouble("no suite is up here: ./run up starts one, or set SUPERVISION_URL and SUPERVISION_TOKEN")
-    return Callers(up.FOLDER / "keys").mint("supervisor", "audit", jurisdiction="210200")
 
 
 # Verify ---------------------------------------------------------------------------------------------------------

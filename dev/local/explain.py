@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     """Print the explanation; exit 1 with the problem's sentence when there is none."""
     options = _parser().parse_args(arguments)
     url = os.environ.get("SUPERVISION_URL", f"http://127.0.0.1:{ports.fixed()['supervision']}")
-    print(ask(url, _token(), options.code, _query(options)), end="")
+    print(ask(url, supervision_token(), options.code, _query(options)), end="")
     return 0
 
 
@@ -45,7 +45,8 @@ def _query(options: argparse.Namespace) -> dict[str, str | list[str]]:
     return {**query, "count_start_day": "true"} if options.count_start_day else query
 
 
-def _token() -> str:
+def supervision_token() -> str:
+    """Return a token with which supervision is asked: `SUPERVISION_TOKEN`, or the city's supervisor's of the suite that is up."""
     if "SUPERVISION_TOKEN" in os.environ:
         return os.environ["SUPERVISION_TOKEN"]
     keyring = people.of_suite(up.FOLDER, ports.fixed())

@@ -48,15 +48,23 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
+def item(people: People, item_code: str) -> dict[str, Any]:
+    return next(one for one in people.progress(APPLICATION)["items"] if one["item_code"] == item_code)
+
+
+def officer(people: People, held: dict[str, Any]) -> dict[str, str]:
+    """What the item's officer comes with; a token that was made for it serves for most of a minute."""
+    return people.header("officer", jurisdiction=held["jurisdiction"], department=held["department"])
+
+
 def decided(people: People, item_code: str) -> dict[str, Any]:
     """An item taken to its decision by its officer; its seal is asked for."""
-    held = next(one for one in people.progress(APPLICATION)["items"] if one["item_code"] == item_code)
-    officer = {"jurisdiction": held["jurisdiction"], "department": held["department"]}
+    held = item(people, item_code)
     url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        people.http.post(url, json=body, headers=people.header("officer", **officer)).raise_for_status()
+        people.http.post(url, json=body, headers=officer(people, held)).raise_for_status()
     return held
 
 
@@ -82,16 +90,19 @@ def test_requests_wait_for_a_token_that_is_pulled_out_and_each_is_sealed_once(su
 
     officers_come_in(people, ready)
     signing = suite.process("signing")
+    pid = signing.pid
+    for code in ready:
+        officer(people, item(people, code))
     with pulled_out(suite) as put_back:
-        signing.stop()
-        signing.start()
-        eventually(lambda: _is_live(signing.url), lambda live: live)
+        eventually(lambda: is_ready(signing.url), lambda ready: not ready)
+        assert _is_live(signing.url)
         for code in ready:
             decided(people, code)
             eventually(lambda code=code: state(people, code), lambda held: held == "SEALING")
         assert not is_ready(signing.url)
         put_back()
         signing.wait_ready()
+    assert signing.pid == pid
     for code in ready:
         eventually(lambda code=code: state(people, code), lambda held: held == "CONCLUDED")
     story = eventually(

@@ -105,6 +105,19 @@ def test_noise_is_answered_as_noise(office: Authority, path: str, noise: bytes) 
     assert len(answered.content) < 40
 
 
+def test_a_stale_list_closes_the_door_and_a_new_one_opens_it(office: Authority) -> None:
+    holder, now = office.token(BUILDER.token, PERSONS).certificate, datetime.now(UTC)
+    listed = trust.load(office.trust)
+    before = listed.revocations()
+    office.renew_list(next_update=now - timedelta(hours=25))
+    with pytest.raises(NotTrusted) as caught:
+        listed.hold(holder, Purpose.LOGIN, now, listed.revocations())
+    assert caught.value.reason is Reason.REVOCATION_STALE
+    assert listed.hold(holder, Purpose.LOGIN, now, before)
+    office.renew_list()
+    assert listed.hold(holder, Purpose.LOGIN, now, listed.revocations())
+
+
 def test_a_serial_that_nobody_has_cannot_be_revoked(office: Authority) -> None:
     with pytest.raises(Trouble, match="no certificate has the serial"):
         office.revoke("ABCDEF")

@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from evidence import algorithms, seals, sm2, trust
 from evidence.certificates import NotTrusted, Purpose, parse_pem
+from evidence.revocation import Revocations
 
 # GB/T 32918.5-2017, A.2: the key pair, the message and its signature under the id 1234567812345678
 PUBLIC = bytes.fromhex(
@@ -176,6 +178,13 @@ def test_a_trust_folder_lists_an_sm2_issuer_like_any_other(folder: Path, tmp_pat
     assert trusted.issuer_of(seal).certificate.holder == "SM2 authority"
     with pytest.raises(NotTrusted, match="UNKNOWN_CA"):
         strange.issuer_of(seal)
+
+
+def test_an_sm2_certificate_waits_for_a_list_that_can_be_read(folder: Path, tmp_path: Path) -> None:
+    trusted = listing(tmp_path / "ours", folder / "authority.pem")
+    seal = parse_pem((folder / "seal.pem").read_bytes())
+    with pytest.raises(NotTrusted, match="REVOCATION_STALE"):
+        trusted.hold(seal, Purpose.SEAL, datetime.now(UTC), Revocations())
 
 
 def listing(folder: Path, authority: Path) -> trust.TrustList:

@@ -34,6 +34,7 @@ from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.batches import Form, Made, completed, operations
 from signing.handlers import Handlers
+from signing.pins import SUFFIX
 from signing.token import Order, Signature, TokenDoor
 from supervision import auditing
 
@@ -103,7 +104,7 @@ class Counting(TokenDoor):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, AUDIT))
+    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, "210281.JW", AUDIT))
     return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *wanted)
 
 
@@ -164,6 +165,25 @@ async def test_each_request_is_answered_once_and_verifies_offline(
     forms = Counter(one.algorithm for one in said if isinstance(one, SealCompleted))
     assert forms == {"ecdsa-p256-sha256": 5, "tree/ecdsa-p256-sha256": 45}
     assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
+
+
+async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(
+    door: Counting, made: Authority, database: Database
+) -> None:
+    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    seals_twice = enumerate(("210281.GHJ", "210281.JW") * 2, start=100)
+    asked = [received(request(place, DECISION, seal)) for place, seal in seals_twice]
+    latch = made.pins(SEALS) / f"210281.JW{SUFFIX}"
+    latch.touch()
+    async with database.work() as work:
+        await handlers.on_seal_requests(asked, work)
+        assert [one.raw for one in work.held] == [asked[1].raw, asked[3].raw]
+        assert all(str(latch) in one.detail for one in work.held)
+        assert len(work.said()) == door.used == 2
+    latch.unlink()
+    async with database.work() as work:
+        await handlers.on_seal_requests(asked, work)
+        assert (len(work.held), len(work.said()), door.used) == (0, 2, 4)
 
 
 def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:

@@ -157,6 +157,16 @@ async def test_only_what_moved_is_closed_again_and_roots_follow_one_another(supe
         assert sum(chain.entries for chain in second.projects[0].chains) == len(told)
 
 
+async def test_closing_that_dies_at_every_await_closes_once(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        _, deaths = await one.member.survives(lambda: closer(one).close())
+        await one.read()
+        assert len(one.broker.records[topics.AUDIT_ROOTS.name]) == 1 and deaths > 5
+        assert await one.database.pool.fetchval("SELECT count(*) FROM audit_roots") == 1
+
+
 async def test_a_read_model_built_anew_exports_the_same_file(supervise: Any, told: Any, holds: Holds) -> None:
     code = told[0][1].project_code
     async with supervise() as one:

@@ -4,14 +4,15 @@ and at start it enters the initial list of responsible persons.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 
 from chassis.bus import NotNow, Received
 from chassis.database import TRANSIENT, Database, Work
+from chassis.parking import Held, Why
 from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import SealRequested
@@ -24,6 +25,7 @@ from signing.domain import CertificateOfAnother, Entry
 from signing.token import Order, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
+Told = TypeVar("Told")
 
 log = structlog.get_logger()
 
@@ -41,10 +43,11 @@ class Handlers:
         """Seal what was not sealed yet; without the token everything waits and nothing is lost (Art. 10, 16)."""
         requests = {received.event.request_id: received for received in events}
         known = await store.known(work, requests)
-        waiting = [received.event for request_id, received in requests.items() if request_id not in known]
+        waiting = [received for request_id, received in requests.items() if request_id not in known]
+        waiting = await self._usable(waiting, work)
         if not waiting:
             return
-        seals = await self._sealed(waiting)
+        seals = await self._sealed([received.event for received in waiting])
         await store.add(work, seals)
         for seal in seals:
             work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
@@ -62,6 +65,15 @@ class Handlers:
         await store.add_roots(work, seals)
         work.say(topics.AUDIT_SEALS, *seals)
 
+    async def _usable(self, waiting: Sequence[Received[SealRequested]], work: Work) -> list[Received[SealRequested]]:
+        """Return those whose token may be used; the others wait aside until somebody has mended theirs."""
+        refusals = await self._told(self._token.refusals({received.event.seal for received in waiting}))
+        for received in waiting:
+            if why := refusals.get(received.event.seal):
+                log.error("seal.waits", seal=received.event.seal, request=str(received.event.request_id), why=why)
+                work.held.append(Held(received.raw, Why.EARLY, why))
+        return [received for received in waiting if received.event.seal not in refusals]
+
     async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
         """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""
         operations = batches.operations(requests, self._forbidding)
@@ -76,11 +88,15 @@ class Handlers:
         return sorted(seals, key=lambda seal: places[seal.request_id])
 
     async def _signed(self, orders: Sequence[Order]) -> list[Made]:
+        """Sign each digest with the key of its seal's token."""
+        signatures = await self._told(self._token.sign(orders))
+        return [Made(one.algorithm, one.value, one.serial, one.certificate.der) for one in signatures]
+
+    async def _told(self, asked: Awaitable[Told]) -> Told:
         try:
-            signatures = await self._token.sign(orders)
+            return await asked
         except TokenUnavailable as trouble:
             raise NotNow(repr(trouble)) from trouble
-        return [Made(one.algorithm, one.value, one.serial, one.certificate.der) for one in signatures]
 
 
 class InitialList:

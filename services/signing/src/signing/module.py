@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from evidence.certificates import Certificate, NotTrusted, PublicKey, parse
-from signing.pins import Pins, TokenUnavailable, WrongPin
+from signing.pins import Pins, TokenRefused, TokenUnavailable, WrongPin
 
 REQUIRED: Final = {
     pkcs11.Attribute.SENSITIVE: True,
@@ -34,11 +34,11 @@ SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 log = structlog.get_logger()
 
 
-class StandIn(TokenUnavailable):
+class StandIn(TokenRefused):
     """A software token where a real one is needed."""
 
 
-class BrokenToken(TokenUnavailable):
+class BrokenToken(TokenRefused):
     """The token holds a key that could have left it, or no certificate of that key."""
 
 
@@ -108,6 +108,14 @@ class Module:
             if label not in self._logged_in:
                 self._logged_in[label] = self._log_in(label)
             return self._logged_in[label]
+
+    def refusal(self, label: str) -> str | None:
+        """Return why a token may not be used until somebody mends it; None for one that may. Raises as `sign` does."""
+        try:
+            self.login(label)
+        except TokenRefused as trouble:
+            return str(trouble)
+        return None
 
     def holds(self, label: str) -> None:
         """Return when a token is there and its key can be found. Raises as `sign` does."""

@@ -20,11 +20,15 @@ class TokenUnavailable(Exception):
     """The token is not there, or does not answer; requests wait."""
 
 
-class WrongPin(TokenUnavailable):
+class TokenRefused(TokenUnavailable):
+    """This one token may not be used until somebody has mended it; the others go on."""
+
+
+class WrongPin(TokenRefused):
     """The PIN was wrong once and is not tried again: an operator mends the PIN file and deletes the latch."""
 
 
-class PinFileUnsafe(TokenUnavailable):
+class PinFileUnsafe(TokenRefused):
     """The PIN file is not there, or others may read it."""
 
 

@@ -6,7 +6,7 @@ anything. Whoever comes to a closed gate is told at once and comes again; readin
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,11 @@ class TokenDoor:
             for one in await asyncio.gather(*side_by_side):
                 made.extend(one)
         return made
+
+    async def refusals(self, labels: Collection[str]) -> dict[str, str]:
+        """Return why some tokens may not be used until somebody mends them (a wrong PIN). Raises TokenUnavailable."""
+        found = await self._call(lambda module: {label: module.refusal(label) for label in labels})
+        return {label: why for label, why in found.items() if why is not None}
 
     async def is_open(self) -> bool:
         """Whether the platform's own token answers now; a closed gate is opened when it can be."""

@@ -1,0 +1,88 @@
+"""A project's audit chains out of the running suite: sealed inside the token, exported, judged by the trust folder."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from contracts.envelope import derived_id
+from contracts.signing import SealCompleted
+from contracts.terms import ItemStep, Outcome, ProcessType, Stage
+from evidence import seals
+from local import audit
+from local.audit import trusting
+from local.authority import SEALS
+from local.builder import People, eventually
+from local.suite import Suite
+
+CODE: Final = "2018-210281-47-03-000431"
+APPLICATION: Final = str(derived_id("application", CODE, 1))
+STEPS: Final = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
+OPINION: Final = "S1-09"
+
+
+@pytest.fixture(scope="module")
+def people(suite: Suite) -> People:
+    """A stage of which one consultation is concluded."""
+    people = People(suite)
+    people.push(CODE, ProcessType.SOCIAL_SMALL).raise_for_status()
+    people.declare(CODE, Stage.LAND_USE, people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)).raise_for_status()
+    held = eventually(lambda: item(people), lambda found: found.get("state") == "RECEIVED")
+    officer = {"jurisdiction": held["jurisdiction"], "department": held["department"]}
+    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
+    for step in STEPS:
+        body = {"step": step.value, "opinion": "无意见"}
+        body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
+        people.http.post(url, json=body, headers=people.header("officer", **officer)).raise_for_status()
+    eventually(lambda: item(people)["state"], lambda state: state == "CONCLUDED")
+    return people
+
+
+def item(people: People) -> dict[str, Any]:
+    return next((one for one in people.progress(APPLICATION)["items"] if one["item_code"] == OPINION), {})
+
+
+def told(people: People) -> list[dict[str, Any]]:
+    return people.supervise(f"/projects/{CODE}/timeline")
+
+
+def fetched(people: People, file: Path) -> bytes:
+    """The project's export, once it covers the conclusion."""
+    url = f"{people.suite.url('supervision')}/audit/projects/{CODE}"
+    headers = people.header("supervisor", jurisdiction="210200")
+    content = eventually(
+        lambda: people.http.get(url, headers=headers).content, lambda found: b'"ItemConcluded"' in found, seconds=60
+    )
+    file.write_bytes(content)
+    return content
+
+
+def test_an_export_of_the_running_suite_is_whole(
+    people: People, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = tmp_path / "audit.jsonl", str(people.suite.folder / "authority" / "trust")
+    content = fetched(people, file)
+    assert audit.main(["verify", str(file), "--trust", folder]) == 0
+    assert "WHOLE: " + CODE in (said := capsys.readouterr().out) and "审计" in said
+    exported = {line.split('"event_id":"')[1][:36] for line in content.decode().splitlines()[1:-1]}
+    assert exported <= {one["event"]["event_id"] for one in told(people)} and len(exported) > 20
+    lines = content.splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:9] + lines[10:]))
+    assert audit.main(["verify", str(file), "--trust", folder]) == 1
+    assert "line 10: MISSING" in capsys.readouterr().out
+
+
+def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: People) -> None:
+    [seal] = [
+        SealCompleted.model_validate_json(json.dumps(one["event"]), extra="ignore")
+        for one in told(people)
+        if one["type"] == "SealCompleted"
+    ]
+    assert seal.algorithm == "tree/ecdsa-p256-sha256" and seal.proof is not None
+    made = people.suite.authority
+    assert made is not None
+    department = f"{item(people)['jurisdiction']}.{item(people)['department']}"
+    certificate = made.token(department, SEALS).certificate
+    trusting(made.trust)(certificate, seal.signed_at)
+    seals.hold(seal, bytes.fromhex(seal.digest), seals.signer_of(certificate))
