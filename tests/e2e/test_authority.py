@@ -76,6 +76,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", f"{LOST}/loss"): set(Role),
     ("signing", "POST", f"{LOST}/reinstatements"): {A},
     ("signing", "POST", f"{LOST}/reinstatements/{{request_id}}/approval"): {A},
+    ("supervision", "GET", "/audit/projects/{code}"): {S},
     ("supervision", "GET", f"{LOST}/acts"): {S, A},
     ("supervision", "GET", f"{LOST}/open-items"): {S, A},
     ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},

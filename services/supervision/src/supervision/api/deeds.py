@@ -1,4 +1,4 @@
-"""After a loss (Art. 20): what a key did since it may have been misused, as list and file; what its holder left open."""
+"""After a loss (Art. 20): what a key did since it may have been misused, as list and file; what its holder left."""
 
 import csv
 import io
