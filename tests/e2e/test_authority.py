@@ -41,6 +41,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("department-worker", "GET", "/desk"): {F},
     ("department-worker", "GET", ITEM_OF): {F},
     ("department-worker", "POST", f"{ITEM_OF}/steps"): {F},
+    ("department-worker", "POST", f"{ITEM_OF}/steps/challenge"): {F},
     ("supervision", "GET", "/overview"): {S},
     ("supervision", "GET", "/lights"): {S},
     ("supervision", "GET", f"{PROJECT}/timeline"): {S},
@@ -114,6 +115,7 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/withdrawals": {"reason": "不办了"},
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
+    f"{ITEM_OF}/steps/challenge": {"step": "APPROVE"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
     "/roster/requests": {
         "change": "ENTER",
@@ -289,7 +291,13 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows") or endpoint[2].startswith(LOST)
 
 
-FOR_EVERYBODY = ("/policies/{version}", "/stages/{stage}/board", "/stages/{stage}/tasks", "/calendar/{year}")
+FOR_EVERYBODY = (
+    f"{ITEM_OF}/steps/challenge",
+    "/policies/{version}",
+    "/stages/{stage}/board",
+    "/stages/{stage}/tasks",
+    "/calendar/{year}",
+)
 """What is the same for everybody."""
 ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in FOR_EVERYBODY]
 ABOUT_ONE = [one for one in ABOUT_ONE if not one[2].startswith(LOST)]
