@@ -103,10 +103,9 @@ def officer_of(people: People, one: dict[str, Any]) -> dict[str, str]:
 
 def take(people: People, one: dict[str, Any], *steps: ItemStep, outcome: Outcome = Outcome.GRANTED) -> None:
     """An officer takes steps with an item."""
-    url = f"{people.suite.url('department-worker')}/items/{one['item_id']}/steps"
     for step in steps:
         decision = {"outcome": outcome.value, "opinion": "依据如下"} if step is ItemStep.CONCLUDE else {}
-        answer = people.http.post(url, json={"step": step.value, **decision}, headers=officer_of(people, one))
+        answer = people.step(one["item_id"], {"step": step.value, **decision}, officer_of(people, one))
         assert answer.status_code == 200, answer.text
 
 

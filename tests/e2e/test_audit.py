@@ -33,11 +33,10 @@ def people(suite: Suite) -> People:
     people.declare(CODE, Stage.LAND_USE, people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)).raise_for_status()
     held = eventually(lambda: item(people), lambda found: found.get("state") == "RECEIVED")
     officer = {"jurisdiction": held["jurisdiction"], "department": held["department"]}
-    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        people.http.post(url, json=body, headers=people.header("officer", **officer)).raise_for_status()
+        people.step(held["item_id"], body, people.header("officer", **officer)).raise_for_status()
     eventually(lambda: item(people)["state"], lambda state: state == "CONCLUDED")
     return people
 

@@ -14,6 +14,8 @@ from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import api
 from department_worker.handlers import Handlers
 from department_worker.settings import Settings, departments
+from department_worker.stepping_up import StepUp
+from evidence import trust
 
 
 def create(settings: Settings) -> Service:
@@ -40,8 +42,9 @@ def create(settings: Settings) -> Service:
         Listen(topics.CLOCKS, handlers.on_clocks, only=[ItemAutoRecall, AcceptanceOverdue]),
     )
     service.speaks(topics.ITEMS, topics.SEAL_REQUESTS)
+    step_up = StepUp(service.database, trust.load(settings.trusted), settings.login_origin)
     office = api.Office(
-        service.database, service.bus, service.wallclock, calendars, roster, sealed=settings.seal_decisions
+        service.database, service.bus, service.wallclock, calendars, roster, step_up, sealed=settings.seal_decisions
     )
     service.serves(api.router(office))
     return service

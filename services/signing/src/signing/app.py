@@ -8,7 +8,7 @@ from chassis.service import Service
 from contracts import topics
 from evidence import trust
 from evidence.certificates import parse_pem
-from signing import api, initial, login_api
+from signing import api, initial, login_api, losses_api
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
 from signing.platform import PlatformKey
@@ -55,6 +55,7 @@ def create(settings: Settings) -> Service:
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
+    service.serves(losses_api.router(service.database, service.wallclock))
     service.beside(first.enter, revoked.keep_fresh)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
