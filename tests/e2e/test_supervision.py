@@ -146,7 +146,7 @@ def test_a_special_handling_is_said_with_its_evidence_and_stands_in_the_one_list
     assert (event["department"], event["jurisdiction"]) == (LEAD["department"], LEAD["jurisdiction"])
     listed = people.supervise("/special-handlings", "210281")
     mine = next(one for one in listed if one["handling_id"] == event["handling_id"])
-    assert (mine["came"], mine["evidence_name"], mine["holder"]) == ("FILED", "会议纪要.pdf", "lead")
+    assert (mine["came"], mine["evidence_name"], mine["holder"]) == ("FILED", "会议纪要.pdf", "GHJ牵头人")
 
 
 @pytest.fixture(scope="module")
