@@ -55,13 +55,11 @@ def item(people: People, item_code: str) -> dict[str, Any]:
 def decided(people: People, item_code: str) -> dict[str, Any]:
     """An item taken to its decision by its officer; its seal is asked for."""
     held = item(people, item_code)
-    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        people.http.post(
-            url, json=body, headers=people.officer(held["jurisdiction"], held["department"])
-        ).raise_for_status()
+        officer = people.officer(held["jurisdiction"], held["department"])
+        people.step(held["item_id"], body, officer).raise_for_status()
     return held
 
 
