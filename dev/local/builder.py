@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
+import jwt
 
-from contracts.terms import ProcessType, Stage
+from contracts.terms import ItemStep, ProcessType, Stage
 from local.suite import Suite
 
 T = TypeVar("T")
+SIGNED = (ItemStep.APPROVE, ItemStep.CONCLUDE)
 USCC = "91210281MA0ABC123K"
 BUILDER = {"uscc": USCC, "name": "瓦房店市示例建设有限公司"}
 FORM = {"contact_name": "王工", "contact_phone": "0411-85600000", "summary": "示例住宅小区一期", "floor_area": 48000.0}
@@ -45,6 +47,23 @@ class People:
     def admin(self, jurisdiction: str, name: str = "admin", key: str | None = None) -> dict[str, str]:
         """An administrator; another `name` is another person with another certificate."""
         return self.header("admin", key, jurisdiction=jurisdiction, name=name)
+
+    def step(self, item: str, body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+        """Take a step of an item (its id) as the officer of `headers`, who signs with its key what has to be signed."""
+        url = f"{self.suite.url('department-worker')}/items/{item}/steps"
+        if body["step"] in SIGNED:
+            asked = self.http.post(f"{url}/challenge", json=body, headers=headers)
+            if asked.status_code != 200:
+                return asked
+            body = {**body, "signature": self.signature(asked.json(), headers)}
+        return self.http.post(url, json=body, headers=headers)
+
+    def signature(self, challenge: dict[str, Any], headers: dict[str, str]) -> dict[str, str]:
+        """Return what the agent of the officer of `headers` answers to a challenge."""
+        assert self.suite.keyring is not None
+        claims = jwt.decode(headers["Authorization"].split()[1], options={"verify_signature": False})
+        made = self.suite.keyring.step_up(claims["certificate"], challenge["nonce"], challenge["facts"])
+        return {"nonce": challenge["nonce"], **made}
 
     def push(
         self, code: str, process_type: ProcessType, jurisdiction: str = "210281", *, key: str | None = None

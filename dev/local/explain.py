@@ -46,7 +46,7 @@ def _query(options: argparse.Namespace) -> dict[str, str | list[str]]:
 
 
 def supervision_token() -> str:
-    """Return a token with which supervision is asked: `SUPERVISION_TOKEN`, or the city's supervisor's of the suite that is up."""
+    """Return a token to ask supervision with: `SUPERVISION_TOKEN`, or the one of the city's supervisor."""
     if "SUPERVISION_TOKEN" in os.environ:
         return os.environ["SUPERVISION_TOKEN"]
     keyring = people.of_suite(up.FOLDER, ports.fixed())

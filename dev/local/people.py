@@ -121,9 +121,19 @@ class Login:
     def token(self) -> str:
         """A service token that lasts for some time yet. Raises Refused."""
         if not self._token or time.monotonic() - self._made > FRESH_SECONDS:
-            self._token = self._post("/token").json()["token"]
+            self._token = self._changed()
             self._made = time.monotonic()
         return self._token
+
+    def _changed(self) -> str:
+        """Change the session for a token; one that has ended is begun anew, as a person would."""
+        try:
+            return self._post("/token").json()["token"]
+        except Refused as refused:
+            if refused.answer.json()["code"] != "NO_SESSION":
+                raise
+            self.secret = self._begun()
+            return self._post("/token").json()["token"]
 
     def headers(self, key: str | None = None) -> dict[str, str]:
         """Return the headers of one request; `key` is its idempotency key."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from contracts.terms import Role
-from evidence import service_token
+from evidence import service_token, step_up
 from evidence.certificates import USAGES, Certificate, Purpose, parse
 from local.posts import officers_certificate
 
@@ -140,6 +141,13 @@ class Callers:
         said = {"sub": f"{role}:{name}", "name": name, "role": role, **given}
         part = service_token.unsigned(said, platform.certificate, datetime.now(UTC))
         return service_token.signed(part, platform.sign(part.encode()))
+
+    def signature(self, headers: dict[str, str], challenge: dict[str, Any]) -> dict[str, str]:
+        """Return the answer of whoever `headers` name to a challenge of a step."""
+        claims = jwt.decode(headers["Authorization"].split()[1], options={"verify_signature": False})
+        holder = authority().issue(claims["name"], Purpose.LOGIN, serial=claims["certificate"])
+        text = step_up.text(challenge["origin"], challenge["nonce"], challenge["facts"])
+        return {"nonce": challenge["nonce"], **step_up.make(holder.certificate, text, holder.sign)}
 
 
 def _certificate(role: str, name: str, claims: dict[str, str]) -> str:

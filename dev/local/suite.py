@@ -342,7 +342,6 @@ class Suite:
         pem = self.folder / "authority" / "certificates" / f"{PLATFORM}.pem"
         return {
             "PLATFORM_CERTIFICATE_FILE": str(pem),
-            "LOGIN_ORIGIN": self.url("signing"),
             "LOGIN_PER_MINUTE": "60000",
             "REVOCATION_SECONDS": "5",
         }
@@ -351,7 +350,11 @@ class Suite:
         """Whom everybody trusts, and, for signing alone, the tokens of the seals and of the platform."""
         if self.authority is None:
             return {}
-        trust = {"TRUST_FOLDER": str(self.authority.trust), "TSA_URL": f"{self.authority.url}/tsa"}
+        trust = {
+            "TRUST_FOLDER": str(self.authority.trust),
+            "TSA_URL": f"{self.authority.url}/tsa",
+            "LOGIN_ORIGIN": self.url("signing"),
+        }
         if process.package != "signing":
             return trust
         return trust | signing_environment(self.authority) | self._login_environment()

@@ -24,7 +24,7 @@ from contracts.terms import DueCause, ItemStep, Outcome, ProcessType, SpecialEff
 from contracts.timer import CalendarAmended
 from local.authority import SEALS
 from local.authority.seals import prepare_seals
-from local.builder import BUILDER, FORM, USCC, scan
+from local.builder import BUILDER, FORM, SIGNED, USCC, scan
 from local.department import ROUTINE, report, routine
 from local.postgres import Postgres, create_databases
 from local.processes import PROCESSES
@@ -172,7 +172,11 @@ class Teller:
         await self._write("supervision", "urge", "POST", f"{path}/urges", self._supervisor(), urge)
         for step in ROUTINE:
             granted = {"outcome": "GRANTED", "opinion": "准予"} if step is ItemStep.CONCLUDE else {}
-            body = {"step": step.value, **granted}
+            body: dict[str, Any] = {"step": step.value, **granted}
+            if step in SIGNED:
+                challenge = f"{path}/steps/challenge"
+                asked = await self._write("department-worker", f"ask-{step.value}", "POST", challenge, officer, body)
+                body["signature"] = self._r.callers.signature(officer, asked.json())
             await self._write("department-worker", f"step-{step.value}", "POST", f"{path}/steps", officer, body)
             await self._settle()
             if step is ItemStep.ACCEPT:

@@ -103,10 +103,9 @@ def officer_of(people: People, one: dict[str, Any]) -> dict[str, str]:
 
 def take(people: People, one: dict[str, Any], *steps: ItemStep, outcome: Outcome = Outcome.GRANTED) -> None:
     """An officer takes steps with an item."""
-    url = f"{people.suite.url('department-worker')}/items/{one['item_id']}/steps"
     for step in steps:
         decision = {"outcome": outcome.value, "opinion": "依据如下"} if step is ItemStep.CONCLUDE else {}
-        answer = people.http.post(url, json={"step": step.value, **decision}, headers=officer_of(people, one))
+        answer = people.step(one["item_id"], {"step": step.value, **decision}, officer_of(people, one))
         assert answer.status_code == 200, answer.text
 
 
@@ -169,7 +168,7 @@ def test_a_published_policy_travels_with_every_case_admitted_after_it(
         received = eventually(lambda: said(suite, "ItemReceived", code), lambda found: len(found) >= 3)
         assert {one["policies"]["policy_version"] for one in received} == {"178/2018-试行一"}
         read = people.http.get(f"{url}/178/2018-试行一", headers=people.builder()).json()
-        assert (read["published_by"], read["reason"], read["in_force"]) == ("平台管理员", "试行期间延长提醒", True)
+        assert (read["published_by"], read["reason"], read["in_force"]) == ("admin", "试行期间延长提醒", True)
     finally:
         back = {**body, "version": "178/2018-恢复", "settings": {}, "reason": "试行结束"}
         again = people.header("admin", jurisdiction="210200")

@@ -1,6 +1,8 @@
 """A project's audit chains out of the running suite: sealed inside the token, exported, judged by the trust folder."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +16,8 @@ from local import audit
 from local.audit import trusting
 from local.authority import SEALS
 from local.builder import People, eventually
-from local.suite import Suite
+from local.processes import PROCESSES
+from local.suite import Child, Suite
 
 CODE: Final = "2018-210281-47-03-000431"
 APPLICATION: Final = str(derived_id("application", CODE, 1))
@@ -30,11 +33,10 @@ def people(suite: Suite) -> People:
     people.declare(CODE, Stage.LAND_USE, people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)).raise_for_status()
     held = eventually(lambda: item(people), lambda found: found.get("state") == "RECEIVED")
     officer = {"jurisdiction": held["jurisdiction"], "department": held["department"]}
-    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        people.http.post(url, json=body, headers=people.header("officer", **officer)).raise_for_status()
+        people.step(held["item_id"], body, people.header("officer", **officer)).raise_for_status()
     eventually(lambda: item(people)["state"], lambda state: state == "CONCLUDED")
     return people
 
@@ -49,13 +51,15 @@ def told(people: People) -> list[dict[str, Any]]:
 
 def fetched(people: People, file: Path) -> bytes:
     """The project's export, once it covers the conclusion."""
-    url = f"{people.suite.url('supervision')}/audit/projects/{CODE}"
-    headers = people.header("supervisor", jurisdiction="210200")
-    content = eventually(
-        lambda: people.http.get(url, headers=headers).content, lambda found: b'"ItemConcluded"' in found, seconds=60
-    )
+    url = people.suite.url("supervision")
+    content = eventually(lambda: export(people, url), lambda found: b'"ItemConcluded"' in found, seconds=60)
     file.write_bytes(content)
     return content
+
+
+def export(people: People, url: str) -> bytes:
+    headers = people.header("supervisor", jurisdiction="210200")
+    return people.http.get(f"{url}/audit/projects/{CODE}", headers=headers).content
 
 
 def test_an_export_of_the_running_suite_is_whole(
@@ -86,3 +90,20 @@ def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: Peopl
     certificate = made.token(department, SEALS).certificate
     trusting(made.trust)(certificate, seal.signed_at)
     seals.hold(seal, bytes.fromhex(seal.digest), seals.signer_of(certificate))
+
+
+@pytest.fixture
+def rebuilt(suite: Suite) -> Iterator[Child]:
+    """A second supervision beside the live one, built from the topics alone; it closes nothing itself."""
+    process = next(one for one in PROCESSES if one.name == "supervision")
+    child = suite.beside(replace(process, name="supervision-audited"))
+    child.wait_ready()
+    yield child
+    child.stop()
+    del suite.children["supervision-audited"], suite.ports["supervision-audited"]
+
+
+def test_a_read_model_built_anew_exports_the_same_file(people: People, rebuilt: Child) -> None:
+    urls = (people.suite.url("supervision"), rebuilt.url)
+    live, anew = eventually(lambda: [export(people, url) for url in urls], lambda told: told[0] == told[1], 60)
+    assert live == anew and live.startswith(b'{"format":"lianshen-audit/1"')

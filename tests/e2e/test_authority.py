@@ -24,6 +24,7 @@ PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 CHANGE: Final = "/roster/requests/{request_id}"
 RESULT: Final = f"{PROJECT}/results/{{sha256}}"
+LOST: Final = "/certificates/{serial}"
 
 MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "PUT", PROJECT): {P},
@@ -43,6 +44,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("department-worker", "GET", "/desk"): {F},
     ("department-worker", "GET", ITEM_OF): {F},
     ("department-worker", "POST", f"{ITEM_OF}/steps"): {F},
+    ("department-worker", "POST", f"{ITEM_OF}/steps/challenge"): {F},
     ("supervision", "GET", "/overview"): {S},
     ("supervision", "GET", "/lights"): {S},
     ("supervision", "GET", f"{PROJECT}/timeline"): {S},
@@ -74,6 +76,13 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", "/roster/requests"): {A},
     ("signing", "POST", f"{CHANGE}/approval"): {A},
     ("signing", "POST", f"{CHANGE}/rejection"): {A},
+    ("signing", "GET", "/certificates/suspended"): {A, S},
+    ("signing", "POST", f"{LOST}/loss"): set(Role),
+    ("signing", "POST", f"{LOST}/reinstatements"): {A},
+    ("signing", "POST", f"{LOST}/reinstatements/{{request_id}}/approval"): {A},
+    ("supervision", "GET", "/audit/projects/{code}"): {S},
+    ("supervision", "GET", f"{LOST}/acts"): {S, A},
+    ("supervision", "GET", f"{LOST}/open-items"): {S, A},
     ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
     ("intake", "POST", "/policies"): {A},
     ("intake", "GET", "/policies"): set(Role),
@@ -113,6 +122,7 @@ BODIES: Final[dict[str, Any]] = {
     f"{ACT}/withdrawals": {"reason": "不办了"},
     f"{ACT}/issues": {"recipient": "王工"},
     f"{ITEM_OF}/steps": {"step": "ACCEPT"},
+    f"{ITEM_OF}/steps/challenge": {"step": "APPROVE"},
     f"{ITEM_OF}/urges": {"message": "请抓紧"},
     "/roster/requests": {
         "change": "ENTER",
@@ -125,6 +135,8 @@ BODIES: Final[dict[str, Any]] = {
         "document": "名单变更单",
     },
     f"{CHANGE}/rejection": {"reason": "材料不全"},
+    f"{LOST}/loss": {"reason": "遗失", "invalid_since": "2199-01-01T00:00:00Z"},
+    f"{LOST}/reinstatements": {"reason": "找到了"},
     f"{ITEM_OF}/limit": {"limit_days": 9, "opinion": "案情复杂"},
     "/policies": {
         "version": "矩阵",
@@ -237,13 +249,8 @@ def request_id(people: People) -> str:
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
-    names |= {
-        "request_id": ROSTER_REQUEST,
-        "version": "178/2018",
-        "material": "M08",
-        "year": "2026",
-        "sha256": "0" * 64,
-    }
+    names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
@@ -287,8 +294,8 @@ def test_each_role_is_let_in_or_sent_away(
 
 
 def whole_city(endpoint: tuple[str, str, str]) -> bool:
-    """What only the city's own supervisor may see."""
-    return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows")
+    """What only the city's own supervisor may see; a loss is reported by those whom it concerns, and here is none."""
+    return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows") or endpoint[2].startswith(LOST)
 
 
 def has_none(endpoint: tuple[str, str, str]) -> bool:
@@ -296,9 +303,17 @@ def has_none(endpoint: tuple[str, str, str]) -> bool:
     return endpoint[2] == RESULT
 
 
-FOR_EVERYBODY = ("/policies/{version}", "/stages/{stage}/board", "/stages/{stage}/tasks", "/calendar/{year}")
+FOR_EVERYBODY = (
+    f"{ITEM_OF}/steps/challenge",
+    "/policies/{version}",
+    "/stages/{stage}/board",
+    "/stages/{stage}/tasks",
+    "/calendar/{year}",
+)
 """What is the same for everybody."""
 ABOUT_ONE = [one for one in MAY if "{" in one[2] and one[1:] != ("PUT", PROJECT) and one[2] not in FOR_EVERYBODY]
+ABOUT_ONE = [one for one in ABOUT_ONE if not one[2].startswith(LOST)]
+"""Who reaches a certificate is shown in `tests/e2e/test_loss.py`."""
 ABOUT_ONE += [one for one in MAY if one[2] in ("/calendar/preview", "/reconciliation")]
 
 

@@ -112,8 +112,8 @@ class Case:
         self, code: str, step: ItemStep, *, attempt: int = 1, by: str | None = None, **more: Any
     ) -> httpx.Response:
         """An officer takes a step: of the item's own department, unless it is `by` the one that handles another."""
-        url = f"{self.url(code, attempt)}/steps"
-        return self.people.http.post(url, json={"step": step.value, **more}, headers=self.officer(by or code))
+        item = str(self.item_id(code, attempt))
+        return self.people.step(item, {"step": step.value, **more}, self.officer(by or code))
 
     def steps(self, code: str, *steps: ItemStep) -> None:
         """Steps that are taken in order."""
@@ -410,7 +410,7 @@ def test_what_the_law_forbids_is_refused_by_name_recorded_and_changes_nothing(su
 def test_a_refusal_is_one_answer_to_one_request(case: Case) -> None:
     headers = case.officer("S1-03")
     answers = [
-        case.people.http.post(f"{case.url('S1-03')}/steps", json={"step": "APPROVE"}, headers=headers) for _ in range(3)
+        case.people.http.post(f"{case.url('S1-03')}/steps", json={"step": "REVIEW"}, headers=headers) for _ in range(3)
     ]
     assert {answer.text for answer in answers} == {answers[0].text} and answers[0].status_code == 409
     eventually(lambda: case.told("S1-03", "ItemActRefused"), lambda told: len(told) > 0)

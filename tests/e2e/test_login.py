@@ -172,7 +172,7 @@ def test_a_builder_is_known_by_the_credit_code_in_its_certificate(suite: Suite) 
 def test_a_revoked_certificate_ends_its_sessions(suite: Suite) -> None:
     keyring = suite.keyring
     assert keyring is not None
-    login = suite.log_in("builder", uscc="91210281MA0XYU9874")
+    login = suite.log_in("builder", uscc="91210281MA0XRT0018")
     assert login.token
     keyring.authority.revoke(login.who.serial)
     post = {"Authorization": f"Session {login.secret}"}

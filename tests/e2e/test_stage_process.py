@@ -75,9 +75,8 @@ class Project:
     def step(self, item: ItemDispatched, step: ItemStep, **more: Any) -> None:
         """An officer of the item's department takes a step, once the item lies on its desk."""
         officer = partial(self.people.header, "officer", jurisdiction=item.jurisdiction, department=item.department)
-        url = f"{self.suite.url('department-worker')}/items/{item.item_id}/steps"
         body = {"step": step.value, **more}
-        eventually(lambda: self.people.http.post(url, json=body, headers=officer()), lambda told: told.is_success)
+        eventually(lambda: self.people.step(str(item.item_id), body, officer()), lambda told: told.is_success)
 
     def decides(self, code: str, outcome: Outcome = Outcome.GRANTED) -> None:
         """Officers accept, review, approve and conclude an item."""

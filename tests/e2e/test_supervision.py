@@ -146,21 +146,20 @@ def test_a_special_handling_is_said_with_its_evidence_and_stands_in_the_one_list
     assert (event["department"], event["jurisdiction"]) == (LEAD["department"], LEAD["jurisdiction"])
     listed = people.supervise("/special-handlings", "210281")
     mine = next(one for one in listed if one["handling_id"] == event["handling_id"])
-    assert (mine["came"], mine["evidence_name"], mine["holder"]) == ("FILED", "会议纪要.pdf", "lead")
+    assert (mine["came"], mine["evidence_name"], mine["holder"]) == ("FILED", "会议纪要.pdf", "GHJ牵头人")
 
 
 @pytest.fixture(scope="module")
 def concluded(suite: Suite, people: People, items: dict[str, dict[str, Any]]) -> str:
     """An officer takes an item from acceptance to its sealed decision in seconds, looking at nothing."""
     item_id = items["S1-10"]["item_id"]
-    url = f"{suite.url('department-worker')}/items/{item_id}/steps"
     for step in (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE):
         body = {
             "step": step.value,
             **({"outcome": "GRANTED", "opinion": "无意见"} if step is ItemStep.CONCLUDE else {}),
         }
         headers = people.header("officer", jurisdiction="210281", department="WWJ")
-        suite.http.post(url, json=body, headers=headers).raise_for_status()
+        people.step(item_id, body, headers).raise_for_status()
     eventually(lambda: told(people, "ItemConcluded"), lambda found: len(found) == 1)
     return item_id
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -60,19 +60,11 @@ def officer(people: People, held: dict[str, Any]) -> dict[str, str]:
 def decided(people: People, item_code: str) -> dict[str, Any]:
     """An item taken to its decision by its officer; its seal is asked for."""
     held = item(people, item_code)
-    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        people.http.post(url, json=body, headers=officer(people, held)).raise_for_status()
+        people.step(held["item_id"], body, officer(people, held)).raise_for_status()
     return held
-
-
-def officers_come_in(people: People, codes: Sequence[str]) -> None:
-    """Each officer's service token lasts a minute: the platform's key is away as well while no token is there."""
-    for held in people.progress(APPLICATION)["items"]:
-        if held["item_code"] in codes:
-            people.officer(held["jurisdiction"], held["department"])
 
 
 def state(people: People, item_code: str) -> str:
@@ -88,7 +80,6 @@ def test_requests_wait_for_a_token_that_is_pulled_out_and_each_is_sealed_once(su
     for code in ready:
         eventually(lambda code=code: state(people, code), lambda held: held == "RECEIVED")
 
-    officers_come_in(people, ready)
     signing = suite.process("signing")
     pid = signing.pid
     for code in ready:

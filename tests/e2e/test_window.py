@@ -35,8 +35,7 @@ def item(people: People) -> dict[str, Any]:
 def act(people: People, step: ItemStep, **more: Any) -> httpx.Response:
     held = item(people)
     officer = people.header("officer", jurisdiction=held["jurisdiction"], department=held["department"])
-    url = f"{people.suite.url('department-worker')}/items/{held['item_id']}/steps"
-    return people.http.post(url, json={"step": step.value, **more}, headers=officer)
+    return people.step(held["item_id"], {"step": step.value, **more}, officer)
 
 
 def at_window(people: People, path: str, body: dict[str, str] | None = None) -> httpx.Response:

@@ -17,6 +17,8 @@ from chassis.standing import Standing
 from contracts import topics
 from contracts.terms import ItemStep
 from department_worker import api
+from department_worker.stepping_up import StepUp
+from evidence import trust
 from local.desk import MONDAY, OFFICE, PLACE, Room, dispatched
 from local.rehearsal import HandClock
 from local.standin import Callers
@@ -33,7 +35,9 @@ class Counter:
         self.room = room
         self.clock = HandClock(MONDAY)
         self._callers = Callers(folder)
-        office = api.Office(room.database, room.marks, self.clock, room.calendars, room.roster, sealed=False)  # pyright: ignore[reportArgumentType]
+        step_up = StepUp(room.database, trust.load(self._callers.trust), "http://desk")
+        known = (room.database, room.marks, self.clock, room.calendars, room.roster, step_up)
+        office = api.Office(*known, sealed=False)  # pyright: ignore[reportArgumentType]
         app = create_app("desk", lifespan=_nothing, wallclock=self.clock, door=_door(self._callers))
         app.include_router(api.router(office))
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk")

@@ -1,10 +1,12 @@
 """The audit chains on a real database: the same whatever the order of reading, closed, sealed, exported, judged."""
 
+import asyncio
 import json
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from chassis.bus import NotNow
 from contracts import topics
+from contracts.codes import ProjectCode
 from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event
 from contracts.intake import ProjectRegistered, StageApplied
@@ -155,6 +158,26 @@ async def test_only_what_moved_is_closed_again_and_roots_follow_one_another(supe
         )
         assert (first.number, second.number, second.previous) == (1, 2, first.root)
         assert sum(chain.entries for chain in second.projects[0].chains) == len(told)
+
+
+async def test_more_than_one_root_has_room_for_is_closed_root_by_root(
+    supervise: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervision.closing.MOST", 1)
+    monkeypatch.setattr("supervision.closing.RETRY_SECONDS", 0.01)
+    async with supervise() as one:
+        append(one, told[:1])
+        for number in (7, 8):
+            other = ProjectCode(f"2018-210281-47-03-00000{number}")
+            update = {"project_code": other, "event_id": UUID(int=number)}
+            append(one, [(topics.PROJECTS, told[0][1].model_copy(update=update))])
+        await one.read()
+        async with asyncio.timeout(20), asyncio.TaskGroup() as both:
+            closing = both.create_task(closer(one).close_all())
+            while not closing.done():
+                await one.read()
+                await asyncio.sleep(0.01)
+        assert len(one.broker.records[topics.AUDIT_ROOTS.name]) == 3
 
 
 async def test_closing_that_dies_at_every_await_closes_once(supervise: Any, told: Any) -> None:

@@ -99,6 +99,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         uscc=_made(CreditCode, claims.get("uscc")),
         jurisdiction=_made(JurisdictionCode, claims.get("jurisdiction")),
         department=_made(DepartmentCode, claims.get("department")),
+        session=str(claims.get("sid", "")),
     )
 
 

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     shutdown_seconds: Annotated[int, Field(ge=1, le=300, description="How long a stop may take")] = 20
     group_instance: Annotated[str, Field(description="Static member name; empty: dynamic membership")] = ""
 
+    @property
+    def trusted(self) -> Path:
+        """Where trust.toml is, for a service that cannot do without."""
+        assert self.trust_folder is not None
+        return self.trust_folder
+
     @model_validator(mode="after")
     def _real_time_in_production(self) -> Self:
         if self.environment == "production" and self.wallclock:

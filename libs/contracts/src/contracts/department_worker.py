@@ -92,19 +92,24 @@ class ItemReviewed(ItemStepped):
 
 
 class ItemApproved(ItemStepped):
-    """批准."""
+    """批准. `signature`: the digest of the officer's own signature, which the worker keeps with its text (Art. 20)."""
 
     opinion: Text = ""
+    signature: Sha256 | None = None
 
 
 class ItemDecided(ItemStepped):
-    """The decision reached the platform at `at`, in time; its seal is asked for and holds the expiry (Art. 10, 14)."""
+    """The decision reached the platform at `at`, in time; its seal is asked for and holds the expiry (Art. 10, 14).
+
+    `signature`: the digest of the officer's own signature, which the worker keeps with its text (Art. 20).
+    """
 
     outcome: Outcome
     opinion: Text
     seal_request_id: UUID
     document_dated_on: date | None = None
     special_handling: UUID | None = None
+    signature: Sha256 | None = None
 
 
 class SealFailed(ItemStepped):

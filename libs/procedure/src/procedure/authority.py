@@ -47,6 +47,7 @@ class Caller:
     uscc: CreditCode | None = None
     jurisdiction: JurisdictionCode | None = None
     department: DepartmentCode | None = None
+    session: str = ""
 
     @property
     def actor(self) -> Actor:

@@ -38,6 +38,8 @@ from contracts.terms import (
 )
 from department_worker import domain, store
 from department_worker.domain import Dossier, Result
+from department_worker.signed import SIGNED, facts
+from department_worker.stepping_up import Asked, Challenge, Signature, StepUp
 from department_worker.store import FirstRecorder, Urge
 from procedure import authority
 from procedure.authority import Caller, NotFound, NotYourJurisdiction
@@ -51,9 +53,14 @@ Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 IdempotencyKey = Annotated[str, Depends(idempotency.key_of)]
 Ask = Callable[[datetime], Act]
 Holds = Callable[[Work, Item, Act], Awaitable[None]]
+Proves = Callable[[Work], Awaitable[Sha256 | None]]
 PATIENCE_SECONDS: Final = 5.0
 """How long a request waits for the calendar to be known for sure before it is told to come again."""
 MOST_URGES: Final = 1000
+
+
+async def _unsigned(work: Work) -> None:
+    """What is not signed by a key of its own."""
 
 
 class SpecialAsked(BaseModel):
@@ -82,6 +89,17 @@ class Step(BaseModel):
     special: SpecialAsked | None = None
     document_dated_on: date | None = None
     approved_by: Line | None = None
+    signature: Signature | None = None
+
+    @property
+    def asked(self) -> str:
+        """What is asked, without the signature over it."""
+        return self.model_dump_json(exclude={"signature"})
+
+    def to_sign(self, item_id: UUID) -> Asked:
+        """Return the step of an item as it is signed."""
+        told = facts(item_id, self.step, "" if self.outcome is None else self.outcome.value, self.asked)
+        return Asked(item_id, told, self.signature)
 
     def by(self, caller: Caller, key: Key, at: datetime) -> Act:
         """Return the step as an act received at `at`."""
@@ -202,11 +220,14 @@ class Office:
     wallclock: WallClock
     calendars: Calendars
     roster: Roster
+    step_up: StepUp
     sealed: bool = True
     form: SealForm = SealForm.DIGEST
     wake: Callable[[], None] = lambda: None
 
-    async def act(self, request: Request, key: Key, item_id: UUID, asked: Ask, holds: Holds) -> Response:
+    async def act(
+        self, request: Request, key: Key, item_id: UUID, asked: Ask, holds: Holds, proves: Proves = _unsigned
+    ) -> Response:
         """Do what was asked, received now, once; the refusal of an act on an item that exists is recorded too.
 
         Raises TimeoutError (503) when calendar or roster cannot be known for sure in time.
@@ -215,7 +236,10 @@ class Office:
         while True:
             try:
                 async with self.database.work(traceparent_of(request)) as work:
-                    answer = await idempotency.claim(work, key) or await self._answer(work, key, item_id, act, holds)
+                    answer = await idempotency.claim(work, key)
+                    if answer is None:
+                        signed = act._replace(signature=await proves(work))
+                        answer = await self._answer(work, key, item_id, signed, holds)
             except NotNow:
                 if time.monotonic() - began > PATIENCE_SECONDS:
                     raise TimeoutError from None
@@ -296,12 +320,17 @@ def router(office: Office) -> APIRouter:
         view = _view(item, calendar, office.wallclock.now(), urges.get(item_id, ()))
         return _dossiered(view, item, dossier, first)
 
+    @routes.post("/items/{item_id}/steps/challenge", status_code=200, summary="批准、办结：取得待签名的内容")
+    async def challenge(caller: Officer, item_id: UUID, step: Step) -> Challenge:
+        return await office.step_up.challenge(caller, step.to_sign(item_id))
+
     @routes.post("/items/{item_id}/steps", status_code=200, summary="办理一个环节", response_model=ItemView)
     async def take_step(
         request: Request, caller: Officer, item_id: UUID, step: Step, idempotency_key: IdempotencyKey
     ) -> Response:
-        key = Key(caller.subject, idempotency_key, idempotency.digest("step", item_id, step.model_dump_json()))
-        return await office.act(request, key, item_id, lambda at: step.by(caller, key, at), _officers(caller, office))
+        key = Key(caller.subject, idempotency_key, idempotency.digest("step", item_id, step.asked))
+        holds, proves = _officers(caller, office), _signed(caller, office, step.to_sign(item_id), step.step)
+        return await office.act(request, key, item_id, lambda at: step.by(caller, key, at), holds, proves)
 
     @routes.post(
         "/items/{item_id}/limit", status_code=200, summary="调整事项时限（平台管理员）", response_model=ItemView
@@ -327,6 +356,15 @@ def _officers(caller: Caller, office: Office) -> Holds:
         )
 
     return holds
+
+
+def _signed(caller: Caller, office: Office, asked: Asked, step: ItemStep) -> Proves:
+    """Return what proves that an officer's own key was asked: needed for what binds the office (Art. 19, 20)."""
+
+    async def proves(work: Work) -> Sha256:
+        return (await office.step_up.proved(work, caller, asked)).digest
+
+    return proves if step in SIGNED else _unsigned
 
 
 def _administrators(caller: Caller) -> Holds:

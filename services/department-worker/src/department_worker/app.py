@@ -18,7 +18,9 @@ from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
 from department_worker.settings import Settings, departments
+from department_worker.stepping_up import StepUp
 from department_worker.workshop import Workshop
+from evidence import trust
 
 
 def create(settings: Settings) -> Service:
@@ -50,8 +52,17 @@ def create(settings: Settings) -> Service:
         Listen(topics.CLOCKS, handlers.on_clocks, only=[ItemAutoRecall, AcceptanceOverdue]),
     )
     service.speaks(topics.ITEMS, topics.SEAL_REQUESTS)
+    step_up = StepUp(service.database, trust.load(settings.trusted), settings.login_origin)
     office = api.Office(
-        service.database, service.bus, service.wallclock, calendars, roster, settings.seal_decisions, form, wake
+        service.database,
+        service.bus,
+        service.wallclock,
+        calendars,
+        roster,
+        step_up,
+        sealed=settings.seal_decisions,
+        form=form,
+        wake=wake,
     )
     service.serves(api.router(office))
     if press is not None:

@@ -1,9 +1,9 @@
 """The department worker's settings."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chassis import settings
 from contracts.codes import DepartmentCode, JurisdictionCode
@@ -28,6 +28,13 @@ class Settings(settings.Settings):
     seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = (
         True
     )
+    login_origin: Annotated[str, Field(description="Origin that a key signs for, as browsers see it: https://host")]
+
+    @model_validator(mode="after")
+    def _trusts_somebody(self) -> Self:
+        if self.trust_folder is None:
+            raise ValueError("TRUST_FOLDER must name the folder with trust.toml: officers sign what binds the office")
+        return self
 
 
 def departments(text: str, catalogue: Catalogue) -> list[tuple[JurisdictionCode, DepartmentCode]]:

@@ -10,7 +10,7 @@ from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
 from evidence.trust import TrustList
-from signing import api, initial, login_api, web
+from signing import api, initial, login_api, losses_api, web
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
 from signing.paper_handlers import Papers
@@ -68,6 +68,7 @@ def create(settings: Settings) -> Service:
     service.serves(web.router(Verifier(service.database, settings.trusted)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
+    service.serves(losses_api.router(service.database, service.wallclock))
     service.beside(first.enter, revoked.keep_fresh)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)

@@ -14,7 +14,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import metrics
-from chassis.database import Database
+from chassis.database import Database, Work
+from chassis.standing import CertificateIsSuspended
 from chassis.wallclock import WallClock
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
 from contracts.terms import Role
@@ -23,7 +24,7 @@ from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.login import NotProved, Token
 from evidence.trust import TrustList
 from procedure.refusals import Refusal
-from signing import login_store, sessions, store
+from signing import login_store, losses_store, sessions, store
 from signing.platform import Platform
 from signing.rates import Rates
 from signing.revoked import RevokedList
@@ -165,6 +166,7 @@ class Logins:
     async def _begun(self, certificate: Certificate, wanted: Post | None) -> tuple[str, Session]:
         secret, serial = secrets.token_urlsafe(32), certificate.serial
         async with self._database.work() as work:
+            await _hold_to_standing(work, serial)
             entries = (await store.entries(work, [serial]))[serial]
             business = self._wallclock.now()
             session = sessions.begin(uuid4(), certificate, entries, wanted, business, _now(), self.lasts)
@@ -207,10 +209,17 @@ class Logins:
         except NotTrusted as trouble:
             raise _refusal(trouble) from None
         async with self._database.work() as work:
+            await _hold_to_standing(work, serial)
             sessions.hold_to_post(session, (await store.entries(work, [serial]))[serial], self._wallclock.now())
         part = service_token.unsigned(session.claims, self._platform.certificate, at)
         made = service_token.signed(part, await self._platform.sign(part.encode()))
         return ServiceToken(token=made, expires_at=at + timedelta(seconds=service_token.LONGEST_SECONDS))
+
+
+async def _hold_to_standing(work: Work, serial: str) -> None:
+    """Hold a certificate to what was reported of it here, where every report is made. Raises CertificateIsSuspended."""
+    if await losses_store.suspension(work, serial) is not None:
+        raise CertificateIsSuspended
 
 
 def _refusal(trouble: Refusal | NotTrusted | NotProved) -> Refusal:

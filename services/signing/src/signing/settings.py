@@ -43,12 +43,6 @@ class Settings(settings.Settings):
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None
 
-    @property
-    def trusted(self) -> Path:
-        """Where trust.toml is."""
-        assert self.trust_folder is not None
-        return self.trust_folder
-
     @model_validator(mode="after")
     def _trusts_somebody(self) -> Self:
         if self.trust_folder is None:

@@ -14,6 +14,7 @@ from supervision.store import audit
 
 MOST: Final = 400
 """Projects under one root: as many as its event has room for."""
+RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
 
@@ -39,12 +40,19 @@ class Closer:
             await self._woken.wait()
             await asyncio.sleep(self._seconds)
             self._woken.clear()
-            try:
-                if await self.close() == MOST:
-                    self._woken.set()
-            except (*TRANSIENT, NotNow) as trouble:
-                log.info("audit.waits", trouble=repr(trouble))
-                self._woken.set()
+            await self.close_all()
+
+    async def close_all(self) -> None:
+        """Close root after root until nothing is left that moved; what cannot be closed yet is tried again."""
+        while not await self._is_done():
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _is_done(self) -> bool:
+        try:
+            return await self.close() < MOST
+        except (*TRANSIENT, NotNow) as trouble:
+            log.info("audit.waits", trouble=repr(trouble))
+            return False
 
     async def close(self) -> int:
         """Close one root over what moved; returns over how many projects. Raises NotNow while an earlier root has not

@@ -136,3 +136,26 @@ class Document(Base, table=True):
     kind: str
     digest: str
     content: bytes
+
+
+class StepNonce(Base, table=True):
+    __tablename__ = "step_nonces"
+    __table_args__ = (Index("step_nonces_expire", "expires_at"),)
+    nonce: str = Field(primary_key=True)
+    certificate: str
+    session: str
+    item_id: UUID
+    expires_at: datetime = instant()
+
+
+class StepSignature(Base, table=True):
+    __tablename__ = "step_signatures"
+    __table_args__ = (Index("step_signatures_item", "item_id"),)
+    digest: str = Field(primary_key=True)
+    item_id: UUID
+    serial: str
+    text: str
+    algorithm: str
+    certificate: bytes
+    signature: bytes
+    signed_at: datetime = instant()

@@ -141,3 +141,29 @@ class LoginAttempt(Base, table=True):
     serial: str | None
     code: str
     address: str
+
+
+class Suspension(Base, table=True):
+    __tablename__ = "suspensions"
+    serial: str = Field(primary_key=True)
+    holder: str
+    reason: str
+    invalid_since: datetime = instant()
+    suspended_at: datetime = instant()
+    reporter: str
+    reporter_certificate: str
+
+
+class Reinstatement(Base, table=True):
+    __tablename__ = "reinstatements"
+    __table_args__ = (Index("reinstatements_serial", "serial"),)
+    request_id: UUID = Field(primary_key=True)
+    serial: str
+    reason: str
+    asker: str
+    asker_certificate: str
+    requested_at: datetime = instant()
+    stand: str
+    decider: str | None
+    decider_certificate: str | None
+    decided_at: datetime | None = instant()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from supervision.api import answers, audit, cases, clocks, exchange, handlings, leads, overview, rules, signals
+from supervision.api import answers, audit, cases, clocks, deeds, exchange, handlings, leads, overview, rules, signals
 from supervision.api.desk import Desk
 
 __all__ = ["Desk", "routers"]
@@ -10,5 +10,5 @@ __all__ = ["Desk", "routers"]
 
 def routers(desk: Desk) -> list[APIRouter]:
     """Return every route."""
-    modules = (overview, clocks, cases, answers, leads, handlings, signals, rules, exchange, audit)
+    modules = (overview, clocks, cases, answers, leads, handlings, signals, rules, exchange, audit, deeds)
     return [module.router(desk) for module in modules]

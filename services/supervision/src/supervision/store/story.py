@@ -60,3 +60,12 @@ async def everything(connection: Connection) -> list[asyncpg.Record]:
 async def stories(connection: Connection) -> list[asyncpg.Record]:
     """Return all chapters."""
     return await connection.fetch("SELECT project_code, events FROM chapters ORDER BY project_code, id")
+
+
+async def naming(connection: Connection, certificate: str) -> dict[str, list[str]]:
+    """Return the chapters that name a certificate, by project. It reads every chapter: asked when a key was lost."""
+    query = "SELECT project_code, events FROM chapters WHERE position($1 IN events) > 0 ORDER BY id"
+    found: dict[str, list[str]] = {}
+    for row in await connection.fetch(query, f'"{certificate}"'):
+        found.setdefault(row["project_code"], []).append(row["events"])
+    return found

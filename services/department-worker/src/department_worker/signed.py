@@ -1,0 +1,114 @@
+"""Which steps an officer signs with its own key, what is signed, and what a signature is good for (Art. 19, 20).
+
+批准 and 办结 bind the office: each carries a fresh signature over the item, the step, the decision and the digest of
+all that was asked, in answer to a nonce that was given for it. It is kept with the act and named in its event.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from contracts.codes import Sha256
+from contracts.terms import ItemStep
+from procedure.authority import Caller
+from procedure.refusals import Refusal
+
+SIGNED: Final = (ItemStep.APPROVE, ItemStep.CONCLUDE)
+NONCE_LASTS: Final = timedelta(minutes=5)
+
+
+class SignatureMissing(Refusal):
+    """批准、办结须由经办人用本人的 CA 锁签名确认"""
+
+    article = "第十九条"
+    status = 422
+
+
+class NonceNotKnown(Refusal):
+    """该签名所答的挑战不存在或已经用过，请重新签名"""
+
+    article = "第十九条"
+
+
+class SignedInAnotherSession(Refusal):
+    """该签名不是在本次登录中作出的，请重新签名"""
+
+    article = "第十九条"
+
+
+class SignedForAnotherItem(Refusal):
+    """该签名是为另一事项作出的，请重新签名"""
+
+    article = "第十九条"
+
+
+class SignatureTooOld(Refusal):
+    """签名已超过五分钟，请重新签名"""
+
+    article = "第十九条"
+
+
+class SignatureWrong(Refusal):
+    """签名与所办事项、决定或本人证书不符"""
+
+    article = "第二十条"
+    status = 403
+
+
+class TooManyChallenges(Refusal):
+    """待签名的事项过多，请稍后再试"""
+
+    article = None
+    status = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Nonce:
+    """What a signature has to answer: given to one session of one certificate, for one item (real time)."""
+
+    nonce: str
+    certificate: str
+    session: str
+    item_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature that was verified: the text, the certificate (DER) and the signature over it."""
+
+    item_id: UUID
+    serial: str
+    text: str
+    algorithm: str
+    certificate: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    signed_at: datetime
+
+    @property
+    def digest(self) -> Sha256:
+        """What the event of the act names it by."""
+        return Sha256(hashlib.sha256(self.text.encode() + b"\x00" + self.signature).hexdigest())
+
+
+def facts(item_id: UUID, step: ItemStep, outcome: str, asked: str) -> dict[str, str]:
+    """Return what the officer is shown and signs; `asked` is the whole request as JSON, without the signature."""
+    digest = hashlib.sha256(asked.encode()).hexdigest()
+    return {"item": str(item_id), "step": step.value, "decision": outcome, "digest": digest}
+
+
+def hold(given: Nonce | None, caller: Caller, item_id: UUID, at: datetime) -> None:
+    """Hold a signature to the nonce that it answers.
+
+    Raises NonceNotKnown, SignedInAnotherSession, SignedForAnotherItem or SignatureTooOld.
+    """
+    if given is None:
+        raise NonceNotKnown
+    if (given.certificate, given.session) != (caller.certificate, caller.session):
+        raise SignedInAnotherSession
+    if given.item_id != item_id:
+        raise SignedForAnotherItem
+    if given.expires_at <= at:
+        raise SignatureTooOld
