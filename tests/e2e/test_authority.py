@@ -249,14 +249,8 @@ def request_id(people: People) -> str:
 def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: dict[str, str]) -> httpx.Response:
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
-    names |= {
-        "request_id": ROSTER_REQUEST,
-        "version": "178/2018",
-        "material": "M08",
-        "year": "2026",
-        "sha256": "0" * 64,
-        "serial": "CA-MATRIX",
-    }
+    names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":

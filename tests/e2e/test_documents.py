@@ -6,6 +6,7 @@ What the builder prints is judged by our judge, by `./run verify` and by poppler
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,27 @@ CODE = "2018-210281-47-03-000777"
 
 
 @pytest.fixture(scope="module")
-def results(suite: Suite) -> list[dict[str, Any]]:
-    """The results of a stage that every department concluded, as its builder reads them."""
+def departments(suite: Suite) -> Iterator[None]:
+    """Every department's own system, as a process that speaks nothing but Kafka."""
     command = [sys.executable, "-m", "local.department", suite.bootstrap]
-    departments = [
+    systems = [
         suite.add_process(f"sealing-{place}", [*command, place, *codes], {})
         for place, codes in suite.departments().items()
     ]
+    yield
+    for one in systems:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def results(suite: Suite, departments: None) -> list[dict[str, Any]]:
+    """The results of a stage that every department concluded, as its builder reads them."""
     people = People(suite)
     assert people.push(CODE, ProcessType.GOV_BUILDING).status_code == 201
     materials = people.materials(ProcessType.GOV_BUILDING, Stage.LAND_USE)
     declared = people.declare(CODE, Stage.LAND_USE, materials).json()
     eventually(lambda: people.progress(declared["application_id"]), lambda told: told["state"] == "CONCLUDED", 120)
-    found = eventually(lambda: listed(people), lambda told: len(told) == 10)
-    for one in departments:
-        one.stop()
-    return found
+    return eventually(lambda: listed(people), lambda told: len(told) == 10)
 
 
 def listed(people: People) -> list[dict[str, Any]]:

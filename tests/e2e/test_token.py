@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -52,21 +52,19 @@ def item(people: People, item_code: str) -> dict[str, Any]:
     return next(one for one in people.progress(APPLICATION)["items"] if one["item_code"] == item_code)
 
 
+def officer(people: People, held: dict[str, Any]) -> dict[str, str]:
+    """What the item's officer comes with; a token that was made for it serves for most of a minute."""
+    return people.header("officer", jurisdiction=held["jurisdiction"], department=held["department"])
+
+
 def decided(people: People, item_code: str) -> dict[str, Any]:
     """An item taken to its decision by its officer; its seal is asked for."""
     held = item(people, item_code)
     for step in STEPS:
         body = {"step": step.value, "opinion": "无意见"}
         body |= {"outcome": Outcome.GRANTED.value} if step is ItemStep.CONCLUDE else {}
-        officer = people.officer(held["jurisdiction"], held["department"])
-        people.step(held["item_id"], body, officer).raise_for_status()
+        people.step(held["item_id"], body, officer(people, held)).raise_for_status()
     return held
-
-
-def officers_come_in(people: People, codes: Sequence[str]) -> None:
-    """Each officer's service token lasts a minute: the platform's key is away as well while no token is there."""
-    for held in (item(people, code) for code in codes):
-        people.officer(held["jurisdiction"], held["department"])
 
 
 def state(people: People, item_code: str) -> str:
@@ -84,7 +82,8 @@ def test_requests_wait_for_a_token_that_is_pulled_out_and_each_is_sealed_once(su
 
     signing = suite.process("signing")
     pid = signing.pid
-    officers_come_in(people, ready)
+    for code in ready:
+        officer(people, item(people, code))
     with pulled_out(suite) as put_back:
         eventually(lambda: is_ready(signing.url), lambda ready: not ready)
         assert _is_live(signing.url)

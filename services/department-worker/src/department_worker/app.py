@@ -60,9 +60,9 @@ def create(settings: Settings) -> Service:
         calendars,
         roster,
         step_up,
-        settings.seal_decisions,
-        form,
-        wake,
+        sealed=settings.seal_decisions,
+        form=form,
+        wake=wake,
     )
     service.serves(api.router(office))
     if press is not None:

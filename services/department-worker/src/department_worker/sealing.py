@@ -44,19 +44,22 @@ class Prepared:
 def prepared(printed: Printed, picture: bytes, authority: str, dated: date) -> Prepared:
     """Return a printed document that waits for the signature of `authority`, whose seal is drawn as `picture` (PDF)."""
     writer = IncrementalPdfFileWriter(io.BytesIO(printed.pdf))
-    _name(writer, sha256(printed.pdf).digest()[:16])
+    at = datetime.combine(dated, time(), UTC)
+    _fix(writer, sha256(printed.pdf).digest()[:16])
     embedding: Any = PdfCMSEmbedder(_field(printed)).write_cms(FIELD, writer)
     annotation = next(embedding).get_object()
     drawn = writer.import_page_as_xobject(PdfFileReader(io.BytesIO(picture)))
     annotation[HOLDS_NAME] = generic.DictionaryObject({NORMAL: drawn})
-    embedding.send(SigObjSetup(sig_placeholder=_signature(authority, dated)))
+    embedding.send(SigObjSetup(sig_placeholder=_signature(authority, at)))
     _, held = embedding.send(SigIOSetup(md_algorithm="sha256", in_place=False))
     pdf = held.getvalue()
     return Prepared(pdf, Sha256(documents.digest_of(pdf, documents.gap_of(pdf)).hex()))
 
 
-def _name(writer: Any, name: bytes) -> None:
-    """Name the document by its content: pyHanko would take a random name, and the bytes would differ every time."""
+def _fix(writer: Any, name: bytes) -> None:
+    """Name the document by its content and leave its dates alone: pyHanko would take a random name and the time of day,
+    and the bytes would differ every time."""
+    writer._update_meta = lambda: None
     writer._document_id = generic.ArrayObject([generic.ByteStringObject(name), generic.ByteStringObject(name)])
 
 
@@ -66,8 +69,7 @@ def _field(printed: Printed) -> SigFieldSpec:
     return SigFieldSpec(FIELD, on_page=printed.page - 1, box=tuple(map(round, box)))  # pyright: ignore[reportArgumentType]
 
 
-def _signature(authority: str, dated: date) -> SignatureObject:
-    at = datetime.combine(dated, time(), UTC)
+def _signature(authority: str, at: datetime) -> SignatureObject:
     return SignatureObject(at, SigSeedSubFilter.PADES, name=authority, bytes_reserved=2 * ROOM)
 
 

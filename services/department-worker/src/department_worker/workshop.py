@@ -9,9 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Final, TypeVar
+from threading import Thread
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -57,6 +58,10 @@ class Workshop:
         """Return the sealed document, verified. Raises NotAsSealed or WorkshopFails."""
         return await self._made(finish, pdf, signature, self._trust_folder)
 
+    def processes(self) -> list[int]:
+        """Return the ids of the processes that stand ready."""
+        return [] if self._pool is None else list(self._pool._processes)
+
     def close(self) -> None:
         """End the processes; what they were at is made again."""
         if self._pool is not None:
@@ -65,7 +70,7 @@ class Workshop:
 
     async def _made(self, make: Callable[..., Made], *of: object) -> Made:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"))
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), begin)
         try:
             future = asyncio.get_running_loop().run_in_executor(self._pool, make, *of)
             return await asyncio.wait_for(future, PATIENCE_SECONDS)
@@ -76,6 +81,16 @@ class Workshop:
 
 
 # In the processes ------------------------------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """End with the process that this one works for, however that one ends: a pool of its own would wait for ever."""
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(0)
 
 
 def prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:

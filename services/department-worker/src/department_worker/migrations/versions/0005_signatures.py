@@ -5,7 +5,7 @@ from alembic import op
 from chassis.tables import create
 
 revision = "0005"
-down_revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
