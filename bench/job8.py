@@ -73,6 +73,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="lianshen-bench-") as folder:
         Path(folder).chmod(0o711)
         settings = {"SEAL_DECISIONS": "true" if options.seals == "on" else "false", "LOG_LEVEL": "WARNING"}
+        settings["DOCUMENT_FORM"] = "digest"
         settings |= {} if options.signals == "on" else NO_SIGNALS
         suite = Suite(Path(folder) / "suite", jurisdictions=("210200", *PLACES), settings=settings)
         with suite:

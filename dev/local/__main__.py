@@ -32,6 +32,7 @@ VERBS: Final = {
     "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
     "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),
+    "verify": Verb("local.verify", "judge a sealed document offline: FILE --trust DIR"),
     "lock": Verb("local.lock", "pin requirements.in into requirements.lock"),
     "schemas": Verb("local.schemas", "write or --check the JSON Schemas and the pages made from tables"),
 }

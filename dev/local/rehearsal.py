@@ -206,6 +206,8 @@ class Rehearsal:
             catalogue_path=CATALOGUE,
             trust_folder=self.callers.trust,
             materials_url=(self._folder / "materials").resolve().as_uri(),
+            documents_url=(self._folder / "documents").resolve().as_uri(),
+            document_form="digest",
             worker_departments=",".join(f"{place}.*" for place in HOSTED),
             roster_seed_file=self._roster(),
             pkcs11_module=tokens.proxy(),

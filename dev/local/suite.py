@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ import httpx
 from chassis.catalogue import load
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.topics import TOPICS, Topic, department_topics
-from local import authority, children, ports
+from local import authority, children, fonts, ports
 from local.authority import PLATFORM, Authority
 from local.authority.seals import signing_environment, wanted_seals
 from local.kafka import Kafka, create_topics
@@ -104,6 +104,12 @@ def migrate(packages: Sequence[str]) -> None:
         raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
 
 
+def development_grants(departments: Iterable[tuple[str, str]]) -> str:
+    """Return what seals may be put on, for development: each department's on its own decisions, at any time."""
+    rows = [f"{place}.{code},{place},{code},DECISION REFUSAL,2000-01-01T00:00:00Z," for place, code in departments]
+    return "\n".join(["seal,jurisdiction,department,kinds,since,until", *rows, ""])
+
+
 def is_ready(url: str) -> bool:
     """Whether the service at `url` may be given work."""
     try:
@@ -134,6 +140,7 @@ class Suite:
         folder.mkdir(parents=True, exist_ok=True)
         self._logins: dict[Person, Login] = {}
         self.roster = folder / "roster.csv"
+        self.grants = folder / "grants.csv"
         self.kafka = Kafka(folder / "kafka", self.ports["kafka"], self.ports["kafka-controller"])
         self.postgres = Postgres(folder / "postgres", self.ports["postgres"])
         self.children: dict[str, Child] = {}
@@ -321,6 +328,8 @@ class Suite:
             "CATALOGUE_PATH": str(CATALOGUE),
             "ROSTER_SEED_FILE": str(self.roster),
             "MATERIALS_URL": (self.folder / "materials").resolve().as_uri(),
+            "DOCUMENTS_URL": (self.folder / "documents").resolve().as_uri(),
+            **self._papers(),
             "WORKER_DEPARTMENTS": ",".join(f"{place}.*" for place in self.jurisdictions),
             "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
             **self._authority_environment(process),
@@ -349,6 +358,17 @@ class Suite:
         if process.package != "signing":
             return trust
         return trust | signing_environment(self.authority) | self._login_environment()
+
+    def _papers(self) -> dict[str, str]:
+        """Documents are printed and sealed where there is somebody to vouch for their seals."""
+        if self.authority is None:
+            return {"DOCUMENT_FORM": "digest"}
+        self.grants.write_text(development_grants(self._departments()))
+        return {
+            "SEAL_GRANTS_FILE": str(self.grants),
+            "FONTS_FOLDER": str(fonts.prepare()),
+            "VERIFY_URL": self.url("signing"),
+        }
 
     def _child(self, process: Process) -> Child:
         log = self.folder / "logs" / f"{process.name}.log"

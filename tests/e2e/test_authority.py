@@ -23,6 +23,7 @@ L, A = Role.LEAD, Role.ADMIN
 PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}", "/items/{item_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 CHANGE: Final = "/roster/requests/{request_id}"
+RESULT: Final = f"{PROJECT}/results/{{sha256}}"
 LOST: Final = "/certificates/{serial}"
 
 MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
@@ -38,6 +39,8 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "POST", f"{APPLIED}/receipt"): {W},
     ("intake", "POST", f"{ACT}/issues"): {W},
     ("intake", "GET", "/notices"): {B},
+    ("intake", "GET", f"{PROJECT}/results"): {P, B, W, S},
+    ("intake", "GET", RESULT): {P, B, W, S},
     ("department-worker", "GET", "/desk"): {F},
     ("department-worker", "GET", ITEM_OF): {F},
     ("department-worker", "POST", f"{ITEM_OF}/steps"): {F},
@@ -104,8 +107,12 @@ OPEN: Final = {
     ("signing", "GET", "/login/session"),
     ("signing", "DELETE", "/login/session"),
     ("signing", "POST", "/login/token"),
+    ("signing", "GET", "/verify"),
+    ("signing", "POST", "/verify"),
+    ("signing", "GET", "/verify/{document}"),
 }
-"""Where one proves who one is; nothing else is open to whoever has not (`tests/e2e/test_login.py`)."""
+"""Where one proves who one is (`tests/e2e/test_login.py`), and where anybody verifies a document (Art. 16,
+`tests/e2e/test_documents.py`); nothing else is open to whoever has not."""
 
 BODIES: Final[dict[str, Any]] = {
     PROJECT: {"name": "项目", "process_type": 4, "jurisdiction": "210281", "builder": BUILDER},
@@ -243,7 +250,7 @@ def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: d
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
     names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
-    names |= {"serial": "CA-MATRIX"}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
@@ -281,7 +288,7 @@ def test_each_role_is_let_in_or_sent_away(
 ) -> None:
     answer = ask(people, endpoint, item_id, people.header(role.value, **CLAIMS[role]))
     if role in MAY[endpoint]:
-        assert answer.status_code not in (401, 403, 404) or whole_city(endpoint), answer.text
+        assert answer.status_code not in (401, 403, 404) or whole_city(endpoint) or has_none(endpoint), answer.text
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "NOT_YOUR_ROLE"), answer.text
 
@@ -289,6 +296,11 @@ def test_each_role_is_let_in_or_sent_away(
 def whole_city(endpoint: tuple[str, str, str]) -> bool:
     """What only the city's own supervisor may see; a loss is reported by those whom it concerns, and here is none."""
     return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows") or endpoint[2].startswith(LOST)
+
+
+def has_none(endpoint: tuple[str, str, str]) -> bool:
+    """What the item does not have yet: a result."""
+    return endpoint[2] == RESULT
 
 
 FOR_EVERYBODY = (

@@ -43,7 +43,7 @@ def create_app(title: str, *, lifespan: Lifespan, wallclock: WallClock, door: Do
 
 
 def _say_problem_type(app: FastAPI) -> None:
-    """Publish errors under their own media type; FastAPI would call them application/json."""
+    """Publish errors under their own media type; FastAPI would call them what the route answers."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _say_problem_type(app: FastAPI) -> None:
             for methods in document.get("paths", {}).values():
                 for operation in methods.values():
                     content = operation["responses"]["default"]["content"]
-                    content["application/problem+json"] = content.pop("application/json")
+                    content["application/problem+json"] = content.pop(next(iter(content)))
         return made()
 
     app.openapi = openapi

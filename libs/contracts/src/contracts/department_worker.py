@@ -9,7 +9,7 @@ from pydantic import Field
 from contracts.codes import CreditCode, ItemCode, Sha256
 from contracts.envelope import Instant, Line, ProjectEvent, Text, Version
 from contracts.parts import AboutItem, Actor, DeferredMaterial, MaterialRef, Policies, Special
-from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome
+from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 
 
 class ItemStepped(AboutItem):
@@ -199,7 +199,10 @@ class ItemActRefused(AboutItem):
 
 
 class SealRequested(ProjectEvent):
-    """A registered document waits for its seal; `request_id` makes it idempotent (Art. 10, 16)."""
+    """A registered document waits for its seal; `request_id` makes it idempotent (Art. 10, 16).
+
+    With the form PDF, `digest` is of a PDF without the gap that its signature will fill, which signing returns as CMS.
+    """
 
     request_id: UUID
     item_id: UUID
@@ -208,3 +211,4 @@ class SealRequested(ProjectEvent):
     digest: Sha256
     seal: Line
     actor: Actor
+    form: SealForm = SealForm.DIGEST

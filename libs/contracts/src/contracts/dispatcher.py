@@ -122,6 +122,7 @@ class ItemDispatched(AboutItem):
     submission: Submission
     project_name: Line
     builder: CreditCode
+    builder_name: Line | None = None
     materials: tuple[MaterialRef, ...]
     policies: Policies
     results: tuple[ResultRef, ...] = ()

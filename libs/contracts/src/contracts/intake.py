@@ -113,6 +113,16 @@ class ResultIssued(AboutStage):
     actor: Actor
 
 
+class ResultPrinted(AboutStage):
+    """自行打印: somebody printed the sealed document of an item, the very file that was sealed (Art. 10)."""
+
+    item_id: UUID
+    item_code: ItemCode
+    document: Sha256
+    at: Instant
+    actor: Actor
+
+
 class MaterialViewed(AboutStage):
     """An officer opened a material of an item (Art. 12, 21): who decides without having looked can be seen."""
 

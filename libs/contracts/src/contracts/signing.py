@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
 from contracts.parts import Actor, Serial
-from contracts.terms import DocumentKind, Role
+from contracts.terms import DocumentKind, Role, SealForm
 
 Subject = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
 Encoded64 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/]+=*$", max_length=65536)]
@@ -28,7 +28,8 @@ class SealCompleted(ProjectEvent):
     """The signature over the registered document's digest, made inside the token and verified before it was said.
 
     `signature` is Base64; `algorithm` names how to verify (data, not code: `evidence.algorithms`). One that begins with
-    `tree/` is over the root of a hash tree, to which `proof` leads from the document (`evidence.seals`).
+    `tree/` is over the root of a hash tree, to which `proof` leads from the document (`evidence.seals`). With the form
+    PDF it is a whole CMS with certificates and timestamp, which goes into the document (`evidence.documents`).
     """
 
     request_id: UUID
@@ -39,6 +40,7 @@ class SealCompleted(ProjectEvent):
     signature: Encoded64
     certificate: Serial
     signed_at: Instant
+    form: SealForm = SealForm.DIGEST
     proof: BatchProof | None = None
 
 

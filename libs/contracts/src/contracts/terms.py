@@ -217,6 +217,18 @@ class DocumentKind(StrEnum):
     DECISION = "DECISION"
     REFUSAL = "REFUSAL"
     OPINION = "OPINION"
+    NOT_ACCEPTED = "NOT_ACCEPTED"
+    CORRECTION = "CORRECTION"
+    ACCEPTANCE = "ACCEPTANCE"
+    WINDOW_NOTICE = "WINDOW_NOTICE"
+    RECEIPT = "RECEIPT"
+
+
+class SealForm(StrEnum):
+    """What a seal is: a signature over the digest of a record that stays on the platform, or a PDF's own (Art. 16)."""
+
+    DIGEST = "DIGEST"
+    PDF = "PDF"
 
 
 class SpecialEffect(StrEnum):

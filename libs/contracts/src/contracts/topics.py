@@ -43,6 +43,7 @@ APPLICATIONS = Topic(
         intake.WithdrawalRequested,
         intake.ApplicationReceived,
         intake.ResultIssued,
+        intake.ResultPrinted,
         intake.MaterialViewed,
     ),
 )

@@ -41,12 +41,13 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A jurisdiction and its comprehensive window (Art. 10)."""
+    """A jurisdiction and its comprehensive window (Art. 10); `mark` begins the numbers of its documents (机关代字)."""
 
     code: JurisdictionCode
     name: str
     window: str
     window_address: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Catalogue:
     places: Mapping[JurisdictionCode, Place]
     materials: Mapping[MaterialCode, Material]
     items: Mapping[ItemCode, ItemRule]
+    marks: Mapping[DepartmentCode, str] = field(default_factory=dict[DepartmentCode, str])
     limit_places: Mapping[ProcessType, str] = field(default_factory=dict[ProcessType, str], compare=False)
 
     @property

@@ -14,8 +14,8 @@ COLUMNS: Final = {
     "catalogue.csv": ("key", "value"),
     "stages.csv": ("stage", "name", "lead_role", "lead_department"),
     "limits.csv": ("type", "name", "stage_1", "stage_2", "stage_3", "stage_4", "stage_5"),
-    "departments.csv": ("code", "name", "former_name"),
-    "jurisdictions.csv": ("code", "name", "host", "window", "window_address"),
+    "departments.csv": ("code", "name", "former_name", "mark"),
+    "jurisdictions.csv": ("code", "name", "host", "window", "window_address", "mark"),
     "materials.csv": ("code", "name", "source", "issued_by", "media_types", "max_megabytes"),
     "items.csv": (
         "code",
@@ -62,6 +62,7 @@ def build(files: Mapping[str, str]) -> Catalogue:
         types={process_type: row.text("name") for process_type, (row, _) in limits.items()},
         limits={(one, stage): days for one, (_, of) in limits.items() for stage, days in of.items()},
         departments=tables["departments.csv"].keyed(lambda row: (DepartmentCode(row.text("code")), row.text("name"))),
+        marks=tables["departments.csv"].keyed(lambda row: (DepartmentCode(row.text("code")), row.text("mark"))),
         places=tables["jurisdictions.csv"].keyed(_place),
         materials=tables["materials.csv"].keyed(_material),
         items=tables["items.csv"].keyed(_item),
@@ -102,7 +103,7 @@ def _place(row: Row) -> tuple[JurisdictionCode, Place]:
     code = JurisdictionCode(row.text("code"))
     if row.text("host") != PILOT_ZONES.get(code, ""):
         raise ValueError(f"host 应为“{PILOT_ZONES.get(code, '')}”，而不是“{row.text('host')}”")
-    return code, Place(code, row.text("name"), row.text("window"), row.text("window_address"))
+    return code, Place(code, row.text("name"), row.text("window"), row.text("window_address"), row.text("mark"))
 
 
 def _material(row: Row) -> tuple[MaterialCode, Material]:

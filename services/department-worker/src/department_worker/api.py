@@ -24,7 +24,18 @@ from chassis.wallclock import WallClock
 from contracts.codes import ItemCode, MaterialCode, Sha256
 from contracts.envelope import Line, Text, derived_id
 from contracts.parts import DeferredMaterial, MaterialRef, ResultRef, Special
-from contracts.terms import ItemKind, ItemState, ItemStep, Light, Outcome, PauseReason, Role, SpecialKind, UrgeLevel
+from contracts.terms import (
+    ItemKind,
+    ItemState,
+    ItemStep,
+    Light,
+    Outcome,
+    PauseReason,
+    Role,
+    SealForm,
+    SpecialKind,
+    UrgeLevel,
+)
 from department_worker import domain, store
 from department_worker.domain import Dossier, Result
 from department_worker.signed import SIGNED, facts
@@ -211,6 +222,8 @@ class Office:
     roster: Roster
     step_up: StepUp
     sealed: bool = True
+    form: SealForm = SealForm.DIGEST
+    wake: Callable[[], None] = lambda: None
 
     async def act(
         self, request: Request, key: Key, item_id: UUID, asked: Ask, holds: Holds, proves: Proves = _unsigned
@@ -244,8 +257,10 @@ class Office:
         if result.is_late:
             in_force = await self._surely(work)
             result = await self._done(work, item, act, holds, in_force)
-        store.take(work, batch, result)
+        store.take(work, batch, result, form=self.form)
         await store.keep(work, batch, in_force.newest)
+        if batch.papers:
+            self.wake()
         if result.refusal is not None:
             return await _refused(work, key, result.refusal)
         view = _view(result.item, in_force.newest, act.at, ())

@@ -3,18 +3,23 @@
 from chassis import rostered
 from chassis.bus import Listen
 from chassis.calendars import Calendars
-from chassis.catalogue import load
+from chassis.catalogue import City, load
+from chassis.filing import Filing
 from chassis.rostered import Roster
 from chassis.service import Service
 from contracts import topics
 from contracts.intake import ApplicationReceived
 from contracts.signing import RosterListed
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
+from contracts.terms import SealForm
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import api
+from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
+from department_worker.press import Press
 from department_worker.settings import Settings, departments
 from department_worker.stepping_up import StepUp
+from department_worker.workshop import Workshop
 from evidence import trust
 
 
@@ -22,10 +27,15 @@ def create(settings: Settings) -> Service:
     """Return the department worker, ready to run. Raises ValueError for departments the catalogue does not know."""
     if settings.environment == "production" and not settings.seal_decisions:
         raise ValueError("SEAL_DECISIONS must be true when ENVIRONMENT=production: 办结须含签章（第十条）")
+    if settings.environment == "production" and settings.document_form != "pdf":
+        raise ValueError("DOCUMENT_FORM must be pdf when ENVIRONMENT=production: 电子签章文件（第十六条）")
     city = load(settings.catalogue_path)
     service = Service("Lianshen department worker", settings)
     calendars, roster = Calendars(city.calendar), Roster(service.bus)
-    handlers = Handlers(calendars, service.bus, roster, sealed=settings.seal_decisions)
+    form = SealForm.PDF if settings.document_form == "pdf" else SealForm.DIGEST
+    press = _press(service, settings, calendars, city) if form is SealForm.PDF else None
+    wake = (lambda: None) if press is None else press.wake
+    handlers = Handlers(calendars, service.bus, roster, sealed=settings.seal_decisions, form=form, wake=wake)
     hosted = departments(settings.worker_departments, city.catalogue)
     service.listens(
         Listen(topics.IDENTITY, rostered.on_identity, only=[RosterListed]),
@@ -44,7 +54,29 @@ def create(settings: Settings) -> Service:
     service.speaks(topics.ITEMS, topics.SEAL_REQUESTS)
     step_up = StepUp(service.database, trust.load(settings.trusted), settings.login_origin)
     office = api.Office(
-        service.database, service.bus, service.wallclock, calendars, roster, step_up, sealed=settings.seal_decisions
+        service.database,
+        service.bus,
+        service.wallclock,
+        calendars,
+        roster,
+        step_up,
+        sealed=settings.seal_decisions,
+        form=form,
+        wake=wake,
     )
     service.serves(api.router(office))
+    if press is not None:
+        service.beside(press.run)
     return service
+
+
+def _press(service: Service, settings: Settings, calendars: Calendars, city: City) -> Press:
+    """Return the press. Raises ValueError without a place for documents, FontsIncomplete without their fonts."""
+    fonts, trust_folder = settings.fonts_folder, settings.trust_folder
+    if not settings.documents_url or fonts is None or trust_folder is None:
+        raise ValueError("DOCUMENTS_URL, FONTS_FOLDER and TRUST_FOLDER are needed when DOCUMENT_FORM=pdf")
+    Fonts(fonts)
+    is_test = settings.environment == "development"
+    workshop = Workshop(fonts, trust_folder, settings.document_processes, is_test=is_test)
+    filing = Filing(settings.documents_url)
+    return Press(service.database, calendars, city, workshop, filing, settings.verify_url)

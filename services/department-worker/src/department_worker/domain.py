@@ -1,5 +1,6 @@
 """What the department worker alone decides: how messages become acts, and what a decision's document says."""
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,13 +45,17 @@ from contracts.terms import (
     Light,
     Outcome,
     PauseReason,
+    SealForm,
     Submission,
 )
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
+from department_worker import documents
+from department_worker.documents import Facts
 from procedure import clock as clocks
 from procedure import items as law
 from procedure import lights
 from procedure.calendar import SHANGHAI, Calendar, YearNotCovered
+from procedure.catalogue import Catalogue
 from procedure.items import Act, Happened, Item, advance
 from procedure.refusals import CalendarDoesNotReach, Refusal
 from procedure.roster import hold_to_roster, may_handle
@@ -99,6 +104,16 @@ class Document:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A document that leaves the house, as it is decided: it has to be printed before its seal can be asked for."""
+
+    request_id: UUID
+    kind: DocumentKind
+    decided: ItemDecided
+    traceparent: str = ""
+
+
 class Dossier(NamedTuple):
     """案卷: what a department judges an item by, its materials and other departments' results (Art. 8)."""
 
@@ -106,10 +121,11 @@ class Dossier(NamedTuple):
     project_name: str
     materials: tuple[MaterialRef, ...]
     results: tuple[ResultRef, ...] = ()
+    builder_name: str = ""
 
 
 def dossier_of(event: ItemDispatched) -> Dossier:
-    return Dossier(event.name, event.project_name, event.materials, event.results)
+    return Dossier(event.name, event.project_name, event.materials, event.results, event.builder_name or "")
 
 
 def opened(event: ItemDispatched) -> Item:
@@ -448,6 +464,54 @@ def seal_request(item: Item, document: Document, decided: ItemDecided) -> SealRe
         seal=f"{item.jurisdiction}.{item.department}",
         actor=decided.actor,
     )
+
+
+def leaves_the_house(item: Item, kind: DocumentKind) -> bool:
+    """Whether a document is a PDF with a seal of its own, or a record that stays on the platform (Art. 10, 14, 16)."""
+    return documents.FORMS[kind, item.kind].seal is SealForm.PDF
+
+
+def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number: str, verify_url: str) -> Facts:
+    """Return what a decision's document says, under the catalogue that its case runs under."""
+    decided = paper.decided
+    dated = decided.document_dated_on or decided.at.astimezone(SHANGHAI).date()
+    started = item.clock.started_at if item.clock else decided.at
+    return Facts(
+        kind=paper.kind,
+        item_kind=item.kind,
+        code=str(paper.request_id),
+        authority=documents.authority_of(city, item.jurisdiction, item.department),
+        number=number,
+        addressee=dossier.builder_name or f"统一社会信用代码为{item.builder}的建设单位",
+        uscc=item.builder,
+        project_name=dossier.project_name,
+        project_code=item.project_code,
+        item_name=dossier.name,
+        applied=item.applied_at.astimezone(SHANGHAI).date(),
+        accepted=started.astimezone(SHANGHAI).date(),
+        dated=dated,
+        opinion=decided.opinion,
+        limit_days=item.limit_days,
+        deferred=tuple(f"{city.materials[one.code].name}（{one.promised_on}前）" for one in item.deferred),
+        review_authority=documents.review_authority_of(city, item.jurisdiction),
+        verify_url=f"{verify_url}/verify?document={paper.request_id}" if verify_url else "",
+    )
+
+
+def paper_request(item: Item, paper: Paper, digest: Sha256) -> SealRequested:
+    """Return the request to seal a printed document: `digest` is of all of it but the signature's gap."""
+    document = Document(paper.request_id, item.item_id, paper.kind, digest, b"")
+    return seal_request(item, document, paper.decided).model_copy(update={"form": SealForm.PDF})
+
+
+def answered(event: SealCompleted) -> tuple[UUID, bytes, datetime]:
+    """Return the signature that came for a document, and when it was made."""
+    return event.request_id, base64.b64decode(event.signature), event.signed_at
+
+
+def paper_sealed(paper: Paper, file: Sha256, signed_at: datetime) -> Act:
+    """Return the act that concludes an item when its document is sealed and stored under `file` (Art. 10, 16)."""
+    return Act(ItemStep.SEAL, PLATFORM, signed_at, paper.request_id, document=file)
 
 
 def is_on_desk(item: Item) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from chassis import metrics
@@ -26,9 +26,9 @@ from contracts.envelope import Event
 from contracts.intake import ApplicationReceived
 from contracts.signing import SealCompleted, SealRejected
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
-from contracts.terms import SpecialEffect
+from contracts.terms import SealForm, SpecialEffect
 from contracts.timer import AcceptanceOverdue, CalendarAmended, ItemAutoRecall
-from department_worker import domain, store
+from department_worker import domain, paper_store, store
 from department_worker.domain import Result
 from department_worker.store import Batch
 from procedure import items as law
@@ -51,11 +51,22 @@ class Asked:
 class Handlers:
     """The department worker's handlers over one calendar in force."""
 
-    def __init__(self, calendars: Calendars, bus: Bus, roster: Roster, *, sealed: bool = True) -> None:
+    def __init__(
+        self,
+        calendars: Calendars,
+        bus: Bus,
+        roster: Roster,
+        *,
+        sealed: bool = True,
+        form: SealForm = SealForm.DIGEST,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
         self._calendars = calendars
         self._bus = bus
         self._roster = roster
         self._sealed = sealed
+        self._form = form
+        self._wake = wake
         self._asked: Asked | None = None
 
     # Given out --------------------------------------------------------------------------------------------------
@@ -154,6 +165,15 @@ class Handlers:
 
     async def on_seals(self, events: Sequence[Received[SealCompleted | SealRejected]], work: Work) -> None:
         """A seal was made, or refused: the decision concludes at its receipt, or stands open again (Art. 10, 16)."""
+        papers = [received.event for received in events if _is_of_paper(received.event)]
+        if papers:
+            await paper_store.answer(work, [domain.answered(event) for event in papers])
+            self._wake()
+        rejected = {received.event.request_id for received in events if isinstance(received.event, SealRejected)}
+        await paper_store.void(work, rejected)
+        await self._on_sealed([received for received in events if not _is_of_paper(received.event)], work)
+
+    async def _on_sealed(self, events: Sequence[Received[Any]], work: Work) -> None:
         batch = await store.load(work, {received.event.item_id for received in events})
         for received in events:
             event = received.event
@@ -274,11 +294,13 @@ class Handlers:
     def _take(self, result: Result, batch: Batch, work: Work, traceparent: str) -> None:
         if result.refusal is not None:
             metrics.refused(result.refusal.code)
-        store.take(work, batch, result, traceparent)
+        store.take(work, batch, result, traceparent, self._form)
 
     async def _keep(self, batch: Batch, work: Work) -> None:
         if batch.changed:
             await store.keep(work, batch, (await self._calendar(work)).newest)
+        if batch.papers:
+            self._wake()
 
 
 async def _one_by_one(
@@ -291,6 +313,10 @@ async def _one_by_one(
         if lane in waiting or not await apply(received):
             waiting.add(lane)
             work.held.append(Held(received.raw, Why.EARLY))
+
+
+def _is_of_paper(event: SealCompleted | SealRejected) -> TypeGuard[SealCompleted]:
+    return isinstance(event, SealCompleted) and event.form is SealForm.PDF
 
 
 def _expires(event: Event) -> bool:

@@ -54,7 +54,13 @@ CHANGING: Final[Columns] = {
     "on_desk": "bool",
     "due_at": "timestamptz",
 }
-DOSSIER: Final[Columns] = {"name": "text", "project_name": "text", "materials": "jsonb", "results": "jsonb"}
+DOSSIER: Final[Columns] = {
+    "name": "text",
+    "project_name": "text",
+    "materials": "jsonb",
+    "results": "jsonb",
+    "builder_name": "text",
+}
 
 MATERIALS: Final = TypeAdapter(tuple[MaterialRef, ...])
 RESULTS: Final = TypeAdapter(tuple[ResultRef, ...])
@@ -82,6 +88,7 @@ def whole(item: Item, given: Dossier, calendar: Calendar, *, unverified: bool) -
     place = (item.department, item.jurisdiction, item.kind.value, item.on_expiry.value, item.builder)
     versions = (item.versions.model_dump_json(), item.applied_at)
     papers = (given.name, given.project_name, text(MATERIALS, given.materials), text(RESULTS, given.results))
+    papers = (*papers, given.builder_name)
     return (*who, *place, *versions, *changing(item, calendar, unverified=unverified), *papers)
 
 
@@ -100,7 +107,7 @@ def changing(item: Item, calendar: Calendar, *, unverified: bool) -> tuple[Any, 
 def dossier_of(row: asyncpg.Record) -> Dossier:
     """Return the dossier of a row."""
     materials, results = MATERIALS.validate_json(row["materials"]), RESULTS.validate_json(row["results"])
-    return Dossier(row["name"], row["project_name"], materials, results)
+    return Dossier(row["name"], row["project_name"], materials, results, row["builder_name"])
 
 
 def _decision_text(decision: Decision | None) -> str | None:

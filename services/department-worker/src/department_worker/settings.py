@@ -1,6 +1,7 @@
 """The department worker's settings."""
 
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,17 @@ class Settings(settings.Settings):
     """Which departments this process hosts, and whether decisions are sealed."""
 
     worker_departments: Annotated[str, Field(description="Departments hosted: 210281.GHJ,210281.JW or 210281.*")]
+    document_form: Annotated[
+        Literal["pdf", "digest"], Field(description="digest only to measure without PDFs; refused in production")
+    ] = "pdf"
+    documents_url: Annotated[
+        str, Field(description="Where sealed documents are filed: file:///folder or s3://bucket/prefix")
+    ] = ""
+    document_processes: Annotated[int, Field(ge=1, le=64, description="Processes that print, at most one a core")] = 2
+    fonts_folder: Annotated[Path | None, Field(description="Folder with the pinned fonts of documents")] = None
+    verify_url: Annotated[
+        str, Field(description="Where anybody may verify a document, as printed on it: https://host")
+    ] = ""
     seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = (
         True
     )

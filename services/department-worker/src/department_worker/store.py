@@ -15,9 +15,9 @@ from contracts.codes import ItemCode, MaterialCode, Sha256
 from contracts.department_worker import ItemDecided, ItemStepped
 from contracts.parts import Actor, MaterialRef, ResultRef
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
-from contracts.terms import ItemStep, UrgeLevel
-from department_worker import domain
-from department_worker.domain import Document, Dossier, Result, seal_request
+from contracts.terms import ItemStep, SealForm, UrgeLevel
+from department_worker import domain, paper_store
+from department_worker.domain import Document, Dossier, Paper, Result, seal_request
 from department_worker.rows import (
     CHANGING,
     DOSSIER,
@@ -30,8 +30,8 @@ from department_worker.rows import (
     item_of,
     text,
     transposed,
-    whole,
 )
+from department_worker.rows import whole as row_of
 from procedure.calendar import Calendar
 from procedure.items import Act, Item
 from procedure.refusals import CalendarDoesNotReach
@@ -41,6 +41,9 @@ PAGE: Final = 1000
 
 _COLUMNS = ", ".join((*FIXED, *CHANGING))
 _LOAD = f"SELECT {_COLUMNS} FROM items WHERE item_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
+_WHOLE = f"""
+    SELECT {_COLUMNS}, {", ".join(DOSSIER)} FROM items JOIN dossiers USING (item_id) WHERE item_id = ANY($1::uuid[])
+"""
 _OF_APPLICATIONS = f"SELECT {_COLUMNS} FROM items WHERE application_id = ANY($1::uuid[]) ORDER BY item_id FOR UPDATE"
 _INSERT = f"""
     WITH given AS (
@@ -163,6 +166,7 @@ class Batch:
         default_factory=dict[UUID, dict[MaterialCode, MaterialRef]]
     )
     results: dict[UUID, dict[ItemCode, ResultRef]] = field(default_factory=dict[UUID, dict[ItemCode, ResultRef]])
+    papers: list[Paper] = field(default_factory=list[Paper])
 
     def put(self, item: Item) -> None:
         """Let an item stand as it is now."""
@@ -205,22 +209,25 @@ def _found(rows: Iterable[asyncpg.Record]) -> Batch:
     return Batch({row["item_id"]: item_of(row) for row in held}, {row["item_id"] for row in held if row["unverified"]})
 
 
-def take(work: Work, batch: Batch, result: Result, traceparent: str = "") -> None:
-    """Take in what came of an act: say it, ask for the seal where a decision needs one, note who checked materials."""
+def take(work: Work, batch: Batch, result: Result, traceparent: str = "", form: SealForm = SealForm.DIGEST) -> None:
+    """Take in what came of an act: say it, ask for the seal where a decision needs one, note who checked materials.
+
+    With the `form` PDF, a document that leaves the house is noted to be printed; its seal is asked for after that.
+    """
     item_id = result.item.item_id
     if result.item is not batch.items[item_id]:
         batch.put(result.item)
     work.say(topics.ITEMS, *result.said, traceparent=traceparent)
     if result.document is not None:
-        batch.documents.append(result.document)
-        _ask_for_seal(work, result, result.document, traceparent)
+        decided = next(event for event in result.said if isinstance(event, ItemDecided))
+        if form is SealForm.PDF and domain.leaves_the_house(result.item, result.document.kind):
+            batch.papers.append(Paper(result.document.request_id, result.document.kind, decided, traceparent))
+        else:
+            batch.documents.append(result.document)
+            asked = seal_request(result.item, result.document, decided)
+            work.say(topics.SEAL_REQUESTS, asked, traceparent=traceparent)
     if item_id in batch.unverified and item_id not in batch.materials:
         _note_check(batch, result, traceparent)
-
-
-def _ask_for_seal(work: Work, result: Result, document: Document, traceparent: str) -> None:
-    decided = next(event for event in result.said if isinstance(event, ItemDecided))
-    work.say(topics.SEAL_REQUESTS, seal_request(result.item, document, decided), traceparent=traceparent)
 
 
 def _note_check(batch: Batch, result: Result, traceparent: str) -> None:
@@ -243,6 +250,8 @@ async def keep(work: Work, batch: Batch, calendar: Calendar) -> None:
     if batch.documents:
         rows = ((d.request_id, d.item_id, d.kind.value, d.digest, d.content) for d in batch.documents)
         await work.execute(_DOCUMENTS, *transposed(rows))
+    if batch.papers:
+        await paper_store.write(work, batch.papers)
     if batch.checked:
         await _record(work, batch)
     if batch.materials:
@@ -252,7 +261,7 @@ async def keep(work: Work, batch: Batch, calendar: Calendar) -> None:
 
 
 def _new(item_id: UUID, batch: Batch, calendar: Calendar) -> tuple[Any, ...]:
-    return whole(batch.items[item_id], batch.new[item_id], calendar, unverified=item_id in batch.unverified)
+    return row_of(batch.items[item_id], batch.new[item_id], calendar, unverified=item_id in batch.unverified)
 
 
 def _changed(item_id: UUID, batch: Batch, calendar: Calendar) -> tuple[Any, ...]:
@@ -403,6 +412,12 @@ async def find(connection: Connection, item_id: UUID) -> Item | None:
     """Return an item, or None."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM items WHERE item_id = $1", item_id)
     return None if row is None else item_of(row)
+
+
+async def whole(work: Work, item_ids: Sequence[UUID]) -> dict[UUID, tuple[Item, Dossier]]:
+    """Return items as they stand, each with its dossier."""
+    rows = await work.fetch(_WHOLE, list(item_ids)) if item_ids else []
+    return {row["item_id"]: (item_of(row), dossier_of(row)) for row in rows}
 
 
 async def dossier(connection: Connection, item_id: UUID) -> Dossier | None:

@@ -109,6 +109,7 @@ class StageProcess(NamedTuple):
     changed: frozenset[ItemCode] = frozenset()
     more_materials: bool = False
     issued: tuple[items.ItemConcluded | items.ItemRevoked, ...] = ()
+    builder_name: str = ""
 
 
 ToDepartment = ItemDispatched | ItemSupplemented | DeferredMaterialsPassedOn | ResultsPassedOn | ItemWithdrawn
@@ -151,6 +152,7 @@ def split(applied: StageApplied, catalogue: Catalogue) -> tuple[StageProcess, Sa
         process_type=applied.process_type,
         jurisdiction=applied.jurisdiction,
         builder=applied.builder.uscc,
+        builder_name=applied.builder.name,
         project_name=applied.project_name,
         submission=applied.submission,
         materials=applied.materials,
@@ -276,6 +278,7 @@ def item_dispatched(
         submission=process.submission,
         project_name=process.project_name,
         builder=process.builder,
+        builder_name=process.builder_name or None,
         materials=given,
         policies=process.policies,
         deferred=tuple(one for one in process.deferred if one.code in lacking),

@@ -29,10 +29,10 @@ _LOCK = "SELECT application_id FROM processes WHERE application_id = ANY($1::uui
 _INSERT = """
     INSERT INTO processes (application_id, project_code, stage, process_type, jurisdiction, builder, project_name,
                            submission, materials, policies, applied_at, limit_days, version, accepted_at, concluded_at,
-                           deferred)
+                           deferred, builder_name)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[],
                          $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::int[], $13::int[],
-                         $14::timestamptz[], $15::timestamptz[], $16::text[])
+                         $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[])
 """
 _INSERT_LINES = """
     INSERT INTO lines (application_id, item_code, item_id, attempt, department, jurisdiction, after, optional, state,
@@ -162,7 +162,8 @@ def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
 def _whole(p: StageProcess) -> tuple[Any, ...]:
     facts = (p.application_id, p.project_code, p.stage.value, p.process_type.value, p.jurisdiction, p.builder)
     declared = (p.project_name, p.submission.value, _materials_text(p), p.policies.model_dump_json(), p.applied_at)
-    return (*facts, *declared, p.limit_days, p.version, p.accepted_at, p.concluded_at, _deferred_text(p))
+    told = (p.limit_days, p.version, p.accepted_at, p.concluded_at)
+    return (*facts, *declared, *told, _deferred_text(p), p.builder_name)
 
 
 def _whole_line(application_id: UUID, line: ItemLine) -> tuple[Any, ...]:
@@ -215,6 +216,7 @@ def _process(row: asyncpg.Record) -> StageProcess:
         process_type=ProcessType(row["process_type"]),
         jurisdiction=JurisdictionCode(row["jurisdiction"]),
         builder=CreditCode(row["builder"]),
+        builder_name=row["builder_name"],
         project_name=row["project_name"],
         submission=Submission(row["submission"]),
         materials=_materials(row["materials"]),

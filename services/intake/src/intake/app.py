@@ -3,6 +3,7 @@
 from chassis.bus import Listen
 from chassis.calendars import Calendars
 from chassis.catalogue import load
+from chassis.filing import Filing
 from chassis.service import Service
 from contracts import topics
 from contracts.supervision import SpecialHandlingGranted
@@ -27,5 +28,6 @@ def create(settings: Settings) -> Service:
     )
     service.speaks(topics.PROJECTS, topics.APPLICATIONS, topics.POLICIES, topics.NOTICES)
     materials = Materials(settings.materials_url)
-    service.serves(api.router(Office(service.database, service.wallclock, city, calendars, materials)))
+    filing = Filing(settings.documents_url)
+    service.serves(api.router(Office(service.database, service.wallclock, city, calendars, materials, filing)))
     return service

@@ -10,7 +10,7 @@ from chassis.catalogue import City
 from chassis.database import Work
 from contracts import topics
 from contracts.codes import ItemCode
-from contracts.department_worker import ItemStepped, MaterialsRecorded
+from contracts.department_worker import ItemConcluded, ItemStepped, MaterialsRecorded
 from contracts.dispatcher import (
     ItemClosed,
     ItemNotDispatched,
@@ -57,6 +57,7 @@ class Handlers:
         """A step of an item (Art. 11): shown to the builder, who is told where the law says so; and who was the first
         to check a material against its original (Art. 12)."""
         await store.given.record(work, [r.event for r in events if isinstance(r.event, MaterialsRecorded)])
+        await store.results.keep(work, [r.event for r in events if isinstance(r.event, ItemConcluded)])
         steps = [received for received in events if isinstance(received.event, ItemStepped)]
         ids = {received.event.application_id for received in steps}
         cases = await store.applications.cases(work, ids)

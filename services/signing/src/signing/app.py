@@ -6,20 +6,29 @@ from chassis.bus import Listen
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
+from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
-from signing import api, initial, login_api, losses_api
+from evidence.trust import TrustList
+from signing import api, initial, login_api, losses_api, web
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
+from signing.paper_handlers import Papers
+from signing.papers import grants_of
 from signing.platform import PlatformKey
 from signing.rates import Rates
 from signing.revoked import RevokedList
+from signing.sealing import Sealer
 from signing.settings import Settings
+from signing.stamps import Stamps
 from signing.token import Limits, TokenDoor
+from signing.web import Verifier
 
 
 def create(settings: Settings) -> Service:
     """Return signing, ready to run. Raises RosterFileInvalid for an initial list with defects."""
+    if settings.environment == "production" and settings.document_form != "pdf":
+        raise ValueError("DOCUMENT_FORM must be pdf when ENVIRONMENT=production: 电子签章文件（第十六条）")
     catalogues = list(load(settings.catalogue_path).catalogues.values())
     seed = settings.roster_seed_file
     listed = [] if seed is None else initial.entries_of(seed.name, seed.read_text("utf-8-sig"), catalogues)
@@ -34,15 +43,18 @@ def create(settings: Settings) -> Service:
     )
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
-    handlers = Handlers(token, service.wallclock, forbidding)
+    listed_issuers = trust.load(settings.trusted)
+    revoked = RevokedList(listed_issuers, settings.revocation_seconds)
+    is_pdf = settings.document_form == "pdf"
+    papers = _papers(service, settings, token, listed_issuers, revoked) if is_pdf else None
+    handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
+        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided]),)),
         Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
         Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
     )
     service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(api.router(service.database, service.wallclock, catalogues))
-    listed_issuers = trust.load(settings.trusted)
-    revoked = RevokedList(listed_issuers, settings.revocation_seconds)
     logins = Logins(
         service.database,
         service.wallclock,
@@ -53,6 +65,7 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.serves(web.router(Verifier(service.database, settings.trusted)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses_api.router(service.database, service.wallclock))
@@ -60,3 +73,14 @@ def create(settings: Settings) -> Service:
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service
+
+
+def _papers(service: Service, settings: Settings, token: TokenDoor, trusted: TrustList, revoked: RevokedList) -> Papers:
+    """Return what seals documents. Raises ValueError or GrantsInvalid for what it needs."""
+    file = settings.seal_grants_file
+    if file is None or not settings.tsa_url:
+        raise ValueError("TSA_URL and SEAL_GRANTS_FILE are needed when DOCUMENT_FORM=pdf")
+    grants, stamps = grants_of(file.name, file.read_text("utf-8-sig")), Stamps(settings.tsa_url)
+    service.health.check("timestamps", stamps.answers)
+    sealer = Sealer(token, stamps, trusted, lambda: revoked.now)
+    return Papers(sealer, lambda: grants, service.wallclock, service.bus)

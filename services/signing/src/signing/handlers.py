@@ -19,9 +19,11 @@ from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
 from contracts.supervision import AuditRootClosed
+from contracts.terms import SealForm
 from signing import batches, domain, roots, store
 from signing.batches import Made
 from signing.domain import CertificateOfAnother, Entry
+from signing.paper_handlers import Papers
 from signing.token import Order, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
@@ -34,8 +36,11 @@ class Handlers:
     """Signing's handlers; the label of a seal's token is the seal's own (`210281.GHJ`). `forbidding` names the seals
     whose token makes no batches."""
 
-    def __init__(self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = ()) -> None:
+    def __init__(
+        self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = (), papers: Papers | None = None
+    ) -> None:
         self._token = token
+        self._papers = papers
         self._wallclock = wallclock
         self._forbidding = forbidding
 
@@ -43,8 +48,10 @@ class Handlers:
         """Seal what was not sealed yet; without the token everything waits and nothing is lost (Art. 10, 16)."""
         requests = {received.event.request_id: received for received in events}
         known = await store.known(work, requests)
-        waiting = [received for request_id, received in requests.items() if request_id not in known]
-        waiting = await self._usable(waiting, work)
+        new = await self._usable([received for one, received in requests.items() if one not in known], work)
+        waiting = [received for received in new if received.event.form is SealForm.DIGEST]
+        if self._papers is not None and len(waiting) < len(new):
+            await self._papers.seal([received for received in new if received.event.form is SealForm.PDF], work)
         if not waiting:
             return
         seals = await self._sealed([received.event for received in waiting])

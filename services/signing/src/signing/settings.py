@@ -1,7 +1,7 @@
 """Signing's settings: the tokens and how they are opened, logins, and the list that the roster begins with."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,13 @@ class Settings(settings.Settings):
     ] = ""
     token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
     token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
+    document_form: Annotated[
+        Literal["pdf", "digest"], Field(description="digest only to measure without PDFs; refused in production")
+    ] = "pdf"
+    tsa_url: Annotated[str, Field(description="Timestamp authority (RFC 3161)")] = ""
+    seal_grants_file: Annotated[
+        Path | None, Field(description="CSV of which seal may stand on whose documents of which kinds, and when")
+    ] = None
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None

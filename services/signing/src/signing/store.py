@@ -14,7 +14,10 @@ from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.terms import Role
 from signing.domain import Attempt, Change, Entry, Request, Responsibility, Stand
 
-_KNOWN = "SELECT request_id FROM seals WHERE request_id = ANY($1::uuid[])"
+_KNOWN = """
+    SELECT request_id FROM seals WHERE request_id = ANY($1::uuid[])
+    UNION ALL SELECT request_id FROM refused_seals WHERE request_id = ANY($1::uuid[])
+"""
 _ADD = """
     INSERT INTO seals (request_id, item_id, project_code, digest, algorithm, signature, certificate, signed_at, proof)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],

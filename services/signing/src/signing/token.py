@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import pkcs11
 import structlog
 
+from evidence.certificates import Certificate
 from signing.module import Module, ModuleFails, Signature
 from signing.pins import Pins, TokenUnavailable
 from signing.probe import bears_threads
@@ -83,6 +84,10 @@ class TokenDoor:
             for one in await asyncio.gather(*side_by_side):
                 made.extend(one)
         return made
+
+    async def certificate(self, label: str) -> Certificate:
+        """Return the certificate in a token. Raises TokenUnavailable."""
+        return await self._call(lambda module: module.login(label).certificate)
 
     async def refusals(self, labels: Collection[str]) -> dict[str, str]:
         """Return why some tokens may not be used until somebody mends them (a wrong PIN). Raises TokenUnavailable."""

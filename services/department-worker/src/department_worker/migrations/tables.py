@@ -63,6 +63,7 @@ class Dossier(Base, table=True):
     item_id: UUID = Field(primary_key=True)
     name: str
     project_name: str
+    builder_name: str = Field(sa_column_kwargs={"server_default": ""})
     materials: list[Any] = Field(sa_type=JSONB)
     results: list[Any] = Field(sa_type=JSONB)
 
@@ -99,6 +100,32 @@ class SpecialHandling(Base, table=True):
     handling_id: UUID = Field(primary_key=True)
     item_id: UUID
     effect: str
+
+
+class Paper(Base, table=True):
+    __tablename__ = "papers"
+    __table_args__ = (
+        Index("papers_item", "item_id"),
+        Index("papers_waiting", "stand", "request_id", postgresql_where=text("stand IN ('DECIDED', 'ANSWERED')")),
+    )
+    request_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    kind: str
+    decided: str
+    traceparent: str
+    stand: str
+    number: str | None
+    digest: str | None
+    signature: bytes | None
+    signed_at: datetime | None = instant()
+    file: str | None
+
+
+class PaperNumber(Base, table=True):
+    __tablename__ = "paper_numbers"
+    series: str = Field(primary_key=True)
+    year: int = Field(primary_key=True)
+    last: int
 
 
 class Document(Base, table=True):

@@ -18,6 +18,7 @@ class Process(Base, table=True):
     process_type: int
     jurisdiction: str
     builder: str
+    builder_name: str = Field(sa_column_kwargs={"server_default": ""})
     project_name: str
     submission: str
     materials: str

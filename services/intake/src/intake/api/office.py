@@ -13,6 +13,7 @@ from chassis import idempotency
 from chassis.calendars import Calendars
 from chassis.catalogue import City
 from chassis.database import Connection, Database, Work
+from chassis.filing import Filing
 from chassis.http import traceparent_of
 from chassis.idempotency import Answer, Key
 from chassis.identity import requires
@@ -66,13 +67,14 @@ class Accepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One database, clock, city with its calendars, and store of materials."""
+    """One database, clock, city with its calendars, stores of materials and of sealed documents."""
 
     database: Database
     wallclock: WallClock
     city: City
     calendars: Calendars
     materials: Materials
+    filing: Filing
 
     async def once(self, request: Request, caller: Caller, given: str, what: str, act: Act, *about: Any) -> Response:
         """Run `act(work, key, *about)` once per idempotency key `given`, in one unit of work."""

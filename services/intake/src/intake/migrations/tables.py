@@ -144,6 +144,30 @@ class Progress(Base, table=True):
     resting: str | None
 
 
+class Result(Base, table=True):
+    __tablename__ = "results"
+    __table_args__ = (Index("results_project", "project_code", "document"),)
+    item_id: UUID = Field(primary_key=True)
+    project_code: str
+    application_id: UUID
+    stage: int
+    item_code: str
+    outcome: str
+    document: str
+    concluded_at: datetime = instant()
+
+
+class Print(Base, table=True):
+    __tablename__ = "prints"
+    __table_args__ = (Index("prints_item", "item_id"),)
+    number: int = numbered()
+    item_id: UUID
+    document: str
+    holder: str
+    certificate: str
+    printed_at: datetime = instant()
+
+
 class Notice(Base, table=True):
     __tablename__ = "notices"
     __table_args__ = (Index("notices_builder", "builder", text("sent_at DESC")),)

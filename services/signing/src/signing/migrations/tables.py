@@ -24,6 +24,27 @@ class Seal(Base, table=True):
     proof: str | None
 
 
+class Decision(Base, table=True):
+    __tablename__ = "decisions"
+    request_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    item_code: str
+    jurisdiction: str
+    department: str
+    outcome: str
+    certificate: str
+    decided_at: datetime = instant()
+    special: bool
+
+
+class RefusedSeal(Base, table=True):
+    __tablename__ = "refused_seals"
+    request_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    code: str
+    refused_at: datetime = instant()
+
+
 class AuditSeal(Base, table=True):
     __tablename__ = "audit_seals"
     root: str = Field(primary_key=True)

@@ -1,0 +1,91 @@
+"""Judges a file from anywhere in a process of its own, with bounds on time and memory: what it holds harms nobody else.
+
+`python -m evidence.confined TRUST` reads the file from standard input and writes the verdict as one line of JSON.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from evidence import documents, trust
+from evidence.documents import LARGEST, Finding, Verdict
+
+CPU_SECONDS: Final = 10
+WALL_SECONDS: Final = 30.0
+MEMORY_BYTES: Final = 1024 * 1024 * 1024
+
+
+class CannotJudge(Exception):
+    """The judge itself failed, as with a trust list that cannot be read; nothing is said of the file."""
+
+
+def judge(pdf: bytes, folder: Path, seconds: float = WALL_SECONDS) -> Verdict:
+    """Return what is found of a file of any bytes, judged by the trust list of `folder`. Raises CannotJudge."""
+    if (refused := _too_big(pdf)) is not None:
+        return refused
+    try:
+        done = subprocess.run(_command(folder), input=pdf, capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return _unjudgeable(pdf)
+    return _answer(pdf, done.returncode, done.stdout, done.stderr)
+
+
+def _command(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "evidence.confined", str(folder)]
+
+
+def _too_big(pdf: bytes) -> Verdict | None:
+    if len(pdf) <= LARGEST:
+        return None
+    return Verdict(Finding.ALTERED, sha256(pdf).hexdigest(), detail=f"{len(pdf)} bytes are more than a document has")
+
+
+def _unjudgeable(pdf: bytes) -> Verdict:
+    detail = f"it could not be judged within {CPU_SECONDS} s and {MEMORY_BYTES >> 20} MB"
+    return Verdict(Finding.ALTERED, sha256(pdf).hexdigest(), detail=detail)
+
+
+def _answer(pdf: bytes, code: int, said: bytes, complaint: bytes) -> Verdict:
+    if code == 2:
+        raise CannotJudge(complaint.decode("utf-8", "replace").strip()[-500:])
+    return _unjudgeable(pdf) if code else read(json.loads(said))
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as JSON has it, with its sentence."""
+    at = verdict.signed_at
+    return asdict(verdict) | {"sentence": verdict.sentence, "signed_at": None if at is None else at.isoformat()}
+
+
+def read(said: dict[str, Any]) -> Verdict:
+    """Return the verdict that `told` told."""
+    at = said["signed_at"]
+    known: dict[str, Any] = {name: value for name, value in said.items() if name != "sentence"}
+    known["finding"] = Finding(said["finding"])
+    known["signed_at"] = None if at is None else datetime.fromisoformat(at)
+    return Verdict(**known)
+
+
+def main(folder: Path) -> int:
+    """Judge standard input within bounds; 2 when the trust list is no good."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    try:
+        trusted = trust.load(folder)
+        revocations = trusted.revocations()
+    except trust.BadTrustList as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
+    verdict = documents.judge(sys.stdin.buffer.read(LARGEST + 1), trusted, revocations)
+    print(json.dumps(told(verdict), ensure_ascii=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

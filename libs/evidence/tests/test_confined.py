@@ -1,0 +1,76 @@
+"""A file from anywhere is judged in a process of its own, within bounds, and offline by `./run verify`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evidence import confined, trust
+from evidence.confined import CannotJudge
+from evidence.documents import LARGEST, Finding, judge
+from evidence.testing import Authority, trust_folder
+from evidence.testing_documents import office, prepared
+from local import verify
+
+ISSUER = Authority("签发机构", Authority())
+SEALED = office(ISSUER).seals(prepared())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trust_folder(tmp_path_factory.mktemp("trust"), ISSUER)
+
+
+def test_the_verdict_is_the_same_as_without_bounds(folder: Path) -> None:
+    trusted = trust.load(folder)
+    for pdf in (SEALED, SEALED + b" ", b"", prepared()):
+        assert confined.judge(pdf, folder) == judge(pdf, trusted, trusted.revocations())
+
+
+def test_what_takes_too_long_is_not_believed(folder: Path) -> None:
+    verdict = confined.judge(SEALED, folder, seconds=0.001)
+    assert verdict.finding is Finding.ALTERED
+    assert "could not be judged within" in verdict.detail
+
+
+def test_what_takes_too_much_memory_is_not_believed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "_command", lambda _: ["python3", "-c", "import sys; sys.exit(137)"])
+    assert confined.judge(SEALED, folder).finding is Finding.ALTERED
+
+
+def test_an_enormous_file_starts_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "_command", lambda _: ["false"])
+    assert confined.judge(b"%PDF-" + b"\0" * LARGEST, folder).finding is Finding.ALTERED
+
+
+def test_a_bad_trust_list_says_nothing_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(CannotJudge, match=r"trust\.toml"):
+        confined.judge(SEALED, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (lambda pdf: pdf, 0, "VALID  文书真实有效"),
+        (lambda pdf: pdf + b"\n", 1, "ALTERED  文书不可信"),
+        (lambda pdf: b"%PDF-1.7\n", 1, "UNSIGNED  这个文件没有电子签章"),
+    ],
+    ids=["as sealed", "altered", "without a seal"],
+)
+def test_run_verify_says_it_in_a_sentence(
+    change: Callable[[bytes], bytes],
+    code: int,
+    said: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "one.pdf").write_bytes(change(SEALED))
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(folder)]) == code
+    assert said in capsys.readouterr().out
+
+
+def test_run_verify_without_file_or_trust_exits_2(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.pdf").write_bytes(SEALED)
+    assert verify.main([str(tmp_path / "missing.pdf"), "--trust", str(folder)]) == 2
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(tmp_path)]) == 2

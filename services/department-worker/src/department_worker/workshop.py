@@ -1,0 +1,124 @@
+"""Printing and sealing off the event loop: a few processes of their own, begun when there is work, begun anew when one
+dies. They are spawned, never forked: this process holds connections and threads.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime, timedelta
+from functools import lru_cache
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from department_worker import sealing
+from department_worker.documents import Facts
+from department_worker.fonts import Fonts
+from department_worker.printing import Printer
+from department_worker.sealing import Prepared
+from evidence import documents, trust
+from evidence.certificates import Certificate
+from evidence.documents import Finding
+from evidence.revocation import Revocations
+
+PATIENCE_SECONDS: Final = 60.0
+Made = TypeVar("Made")
+
+log = structlog.get_logger()
+
+
+class WorkshopFails(Exception):
+    """A document was not made in time, or its process died; it waits and is made again."""
+
+
+class NotAsSealed(Exception):
+    """A signature came that does not make its document a valid one."""
+
+
+class Workshop:
+    """The processes that print with the fonts of a folder, and judge by the trust list of another."""
+
+    def __init__(self, fonts: Path, trust_folder: Path, processes: int, *, is_test: bool) -> None:
+        self._fonts = fonts
+        self._trust_folder = trust_folder
+        self._processes = min(processes, os.cpu_count() or 1)
+        self._is_test = is_test
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def prepared(self, facts: Facts) -> Prepared:
+        """Return the document that `facts` make, waiting for its signature. Raises WorkshopFails."""
+        return await self._made(prepare, facts, self._fonts, self._is_test)
+
+    async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
+        """Return the sealed document, verified. Raises NotAsSealed or WorkshopFails."""
+        return await self._made(finish, pdf, signature, self._trust_folder)
+
+    def processes(self) -> list[int]:
+        """Return the ids of the processes that stand ready."""
+        return [] if self._pool is None else list(self._pool._processes)
+
+    def close(self) -> None:
+        """End the processes; what they were at is made again."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _made(self, make: Callable[..., Made], *of: object) -> Made:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), begin)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, make, *of)
+            return await asyncio.wait_for(future, PATIENCE_SECONDS)
+        except (BrokenProcessPool, TimeoutError) as trouble:
+            log.error("workshop.begins_anew", trouble=repr(trouble))
+            self.close()
+            raise WorkshopFails(repr(trouble)) from trouble
+
+
+# In the processes ------------------------------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """End with the process that this one works for, however that one ends: a pool of its own would wait for ever."""
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(0)
+
+
+def prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:
+    """Print and draw the seal."""
+    picture = _picture(fonts, facts.authority, is_test)
+    return sealing.prepared(_printer(fonts).document(facts), picture, facts.authority, facts.dated)
+
+
+def finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:
+    """Put the signature in, and let no document out that is not VALID. Raises NotAsSealed."""
+    sealed = sealing.sealed(pdf, signature)
+    verdict = documents.judge(sealed, trust.load(trust_folder), AskedBySigning())
+    if verdict.finding is not Finding.VALID:
+        raise NotAsSealed(f"{verdict.finding}: {verdict.detail}")
+    return sealed
+
+
+class AskedBySigning(Revocations):
+    """Whether the certificate was revoked is not asked again: signing asked when it sealed."""
+
+    def check(self, serial: str, issuer: Certificate, at: datetime, grace: timedelta) -> None: ...
+
+
+@lru_cache(1)
+def _printer(fonts: Path) -> Printer:
+    return Printer(Fonts(fonts))
+
+
+@lru_cache(256)
+def _picture(fonts: Path, authority: str, is_test: bool) -> bytes:
+    return _printer(fonts).seal(authority, is_test=is_test)

@@ -1,0 +1,238 @@
+"""The press on a real database: what is decided is printed, its seal asked for, and filed when it came; each once.
+
+Documents are really printed and sealed, in this process; only the key and the timestamp are made on the spot.
+"""
+
+import base64
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chassis.filing import Filing
+from contracts import topics
+from contracts.codes import Sha256
+from contracts.department_worker import ItemConcluded, SealFailed, SealRequested
+from contracts.dispatcher import ItemDispatched
+from contracts.envelope import decode
+from contracts.signing import SealCompleted, SealRejected
+from contracts.terms import ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
+from department_worker import workshop
+from department_worker.documents import Facts
+from department_worker.handlers import Handlers
+from department_worker.press import Press
+from department_worker.sealing import Prepared
+from department_worker.workshop import NotAsSealed, WorkshopFails
+from evidence import documents, trust
+from evidence.documents import Finding
+from evidence.testing import Authority, trust_folder
+from evidence.testing_documents import office
+from local import fonts
+from local.department import ROUTINE
+from local.desk import CITY, MONDAY, Room, dispatched, names
+
+ISSUER = Authority("签发机构", Authority())
+OFFICE = office(ISSUER)
+PERMIT = {"department": "GHJ", "kind": ItemKind.PERMIT, "on_expiry": OnExpiry.ESCALATE, "name": "选址意见书"}
+PERMIT |= {"policies": CITY.catalogue.versions}
+
+
+class Bench:
+    """In place of the processes of a workshop: the same work, here; `fails` is how often it breaks down first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fails = 0
+
+    async def prepared(self, facts: Facts) -> Prepared:
+        if self.fails:
+            self.fails -= 1
+            raise WorkshopFails("died")
+        return workshop.prepare(facts, fonts.prepare(), True)
+
+    async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
+        return workshop.finish(pdf, signature, self.folder)
+
+    def close(self) -> None: ...
+
+
+class Shop:
+    """A room whose documents are PDFs, with its press."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.room = room
+        self.trust = trust_folder(folder / "trust", ISSUER)
+        self.bench = Bench(self.trust)
+        self.filing = Filing((folder / "documents").as_uri())
+        self.woken = 0
+        form: Any = {"sealed": True, "form": SealForm.PDF, "wake": self.wake}
+        room.handlers = Handlers(room.calendars, room.marks, room.roster, **form)  # pyright: ignore[reportArgumentType]
+        workshop_here: Any = self.bench
+        url = "https://verify.example"
+        self.press = Press(room.database, room.calendars, CITY, workshop_here, self.filing, url)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    async def decide(self, item: ItemDispatched, outcome: Outcome = Outcome.GRANTED) -> list[Any]:
+        await self.room.give(item)
+        for step in ROUTINE[:-1]:
+            await self.room.step(item, step)
+        return await self.room.step(item, ItemStep.CONCLUDE, outcome=outcome, opinion="符合规划条件")
+
+    async def said(self, some: str) -> list[Any]:
+        """Let the press take up what waits; return what it said."""
+        told: list[Any] = []
+        database, work = self.room.database, self.room.database.work
+
+        def overheard(*about: Any) -> Any:
+            return _Overheard(work(*about), told)
+
+        database.work = overheard  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            await getattr(self.press, some)()
+        finally:
+            database.work = work
+        return told
+
+    async def answer(self, *answers: Any) -> list[Any]:
+        received = [self.room.received(topics.SEALS, one) for one in answers]
+        return await self.room._apply(self.room.handlers.on_seals, received)
+
+    async def stands(self) -> list[str]:
+        return [row["stand"] for row in await self.room.database.pool.fetch("SELECT stand FROM papers")]
+
+
+class _Overheard:
+    def __init__(self, inner: Any, told: list[Any]) -> None:
+        self._inner, self._told = inner, told
+
+    async def __aenter__(self) -> Any:
+        self._work = await self._inner.__aenter__()
+        return self._work
+
+    async def __aexit__(self, *trouble: Any) -> Any:
+        messages = self._work.said() if trouble[0] is None else ()
+        known = {name: model for topic in topics.TOPICS for name, model in topic.known.items()}
+        ended = await self._inner.__aexit__(*trouble)
+        self._told.extend(decode(m.value.encode(), m.headers, m.key.encode(), known) for m in messages)
+        return ended
+
+
+@pytest.fixture
+def shop(sealing_room: Room, tmp_path: Path) -> Shop:
+    return Shop(sealing_room, tmp_path)
+
+
+def completed(asked: SealRequested, signature: bytes, at: datetime = MONDAY) -> SealCompleted:
+    return SealCompleted(
+        event_id=UUID(int=asked.request_id.int ^ 1),
+        causation_id=asked.event_id,
+        occurred_at=at,
+        project_code=asked.project_code,
+        request_id=asked.request_id,
+        item_id=asked.item_id,
+        item_code=asked.item_code,
+        digest=asked.digest,
+        algorithm="cms/ecdsa-p256-sha256",
+        signature=base64.b64encode(signature).decode(),
+        certificate=OFFICE.seal.certificate.serial,
+        signed_at=at,
+        form=SealForm.PDF,
+    )
+
+
+def signed(asked: SealRequested) -> SealCompleted:
+    return completed(asked, OFFICE.signature(bytes.fromhex(asked.digest)))
+
+
+async def test_a_decision_is_printed_sealed_filed_and_only_then_concluded(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    assert names(await shop.decide(item)) == ["ItemDecided"]
+    assert shop.woken == 1
+    (asked,) = await shop.said("print_some")
+    assert (asked.form, asked.seal) == (SealForm.PDF, "210281.GHJ")
+    assert names(await shop.answer(signed(asked))) == []
+    (concluded,) = await shop.said("seal_some")
+    assert isinstance(concluded, ItemConcluded) and concluded.document is not None
+    file = await shop.filing.read(concluded.document)
+    trusted = trust.load(shop.trust)
+    assert documents.judge(file, trusted, trusted.revocations()).finding is Finding.VALID
+    assert await shop.stands() == ["SEALED"]
+
+
+async def test_an_opinion_stays_on_the_platform_and_is_asked_for_at_once(shop: Shop) -> None:
+    said = await shop.decide(dispatched("S1-10"))
+    assert names(said) == ["ItemDecided", "SealRequested"]
+    assert said[1].form is SealForm.DIGEST
+    assert await shop.said("print_some") == []
+
+
+async def test_every_step_is_done_once(shop: Shop) -> None:
+    await shop.decide(dispatched("S1-04", **PERMIT))
+    (asked,) = await shop.said("print_some")
+    assert await shop.said("print_some") == []
+    await shop.answer(signed(asked))
+    await shop.answer(signed(asked))
+    assert names(await shop.said("seal_some")) == ["ItemConcluded"]
+    await shop.answer(signed(asked))
+    assert await shop.said("seal_some") == []
+
+
+async def test_numbers_follow_each_other_within_their_series(shop: Shop) -> None:
+    await shop.decide(dispatched("S1-04", **PERMIT))
+    await shop.decide(dispatched("S1-05", **PERMIT))
+    await shop.decide(dispatched("S1-05", attempt=2, **PERMIT), Outcome.REFUSED)
+    assert len(await shop.said("print_some")) == 3
+    numbers = [row["number"] for row in await shop.room.database.pool.fetch("SELECT number FROM papers ORDER BY 1")]
+    assert numbers == ["瓦自然资许不〔2026〕1号", "瓦自然资许准〔2026〕1号", "瓦自然资许准〔2026〕2号"]
+
+
+async def test_a_press_that_breaks_down_leaves_nothing_half_done(shop: Shop) -> None:
+    await shop.decide(dispatched("S1-04", **PERMIT))
+    shop.bench.fails = 1
+    with pytest.raises(WorkshopFails):
+        await shop.said("print_some")
+    assert await shop.stands() == ["DECIDED"]
+    assert await shop.room.database.pool.fetchval("SELECT count(*) FROM paper_numbers") == 0
+    assert names(await shop.said("print_some")) == ["SealRequested"]
+    assert await shop.room.database.pool.fetchval("SELECT number FROM papers") == "瓦自然资许准〔2026〕1号"
+
+
+async def test_a_signature_over_something_else_concludes_nothing(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    await shop.decide(item)
+    (asked,) = await shop.said("print_some")
+    await shop.answer(completed(asked, OFFICE.signature(b"\1" * 32)))
+    with pytest.raises(NotAsSealed):
+        await shop.said("seal_some")
+    assert (await shop.room.item(item)).state is ItemState.SEALING
+    assert await shop.stands() == ["ANSWERED"]
+
+
+async def test_a_refused_seal_puts_the_item_before_its_decision_and_voids_the_document(shop: Shop) -> None:
+    await shop.decide(dispatched("S1-04", **PERMIT))
+    (asked,) = await shop.said("print_some")
+    refused = SealRejected(
+        event_id=UUID(int=5),
+        causation_id=asked.event_id,
+        occurred_at=MONDAY,
+        project_code=asked.project_code,
+        request_id=asked.request_id,
+        item_id=asked.item_id,
+        item_code=asked.item_code,
+        code="SEAL_NOT_GRANTED",
+        message="印章未获授权",
+    )
+    (failed,) = await shop.answer(refused)
+    assert isinstance(failed, SealFailed)
+    assert await shop.stands() == ["VOID"]
+
+
+async def test_the_file_is_addressed_by_its_content(shop: Shop) -> None:
+    digest = await shop.filing.keep(b"%PDF-")
+    assert await shop.filing.has(digest)
+    assert not await shop.filing.has(Sha256("0" * 64))
+    assert await shop.filing.read(digest) == b"%PDF-"

@@ -1,0 +1,81 @@
+"""What signing does about documents that leave the house: it learns what was decided, and seals what that needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chassis.bus import Bus, NotNow, Received
+from chassis.database import Work
+from chassis.parking import Held, Why
+from chassis.wallclock import WallClock
+from contracts import topics
+from contracts.department_worker import ItemDecided, SealRequested
+from contracts.signing import RosterEntry, SealCompleted, SealRejected
+from evidence.certificates import Certificate
+from procedure.refusals import Refusal
+from signing import paper_store, papers, sealing, store
+from signing.papers import Decision, Grant
+from signing.sealing import CannotSeal, Sealer
+from signing.stamps import NoTimestamp
+from signing.token import TokenUnavailable
+
+PASSING = (TokenUnavailable, NoTimestamp, CannotSeal)
+Requests = Sequence[Received[SealRequested]]
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """Seals documents under `grants`; `bus` tells whether a decision can still be on its way."""
+
+    sealer: Sealer
+    grants: Callable[[], Sequence[Grant]]
+    wallclock: WallClock
+    bus: Bus
+
+    async def on_items(self, events: Sequence[Received[ItemDecided]], work: Work) -> None:
+        """A decision waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
+        await paper_store.register(work, [papers.decision_of(received.event) for received in events])
+
+    async def seal(self, requests: Requests, work: Work) -> None:
+        """Answer each request that was not answered yet, once; what is not registered yet waits for that."""
+        decisions = await paper_store.decisions(work, [received.event.request_id for received in requests])
+        ready = await self._registered(requests, decisions, work)
+        entries = await store.entries(work, {one.certificate for one in decisions.values()})
+        said = {serial: [one.said for one in held] for serial, held in entries.items()}
+        try:
+            answers = await self._answers(ready, decisions, said)
+        except PASSING as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        await store.add(work, [one for one in answers if isinstance(one, SealCompleted)])
+        await paper_store.refuse(work, [one for one in answers if isinstance(one, SealRejected)])
+        for received, answer in zip(ready, answers, strict=True):
+            work.say(topics.SEALS, answer, traceparent=received.traceparent)
+
+    async def _registered(
+        self, requests: Requests, decisions: dict[object, Decision], work: Work
+    ) -> list[Received[SealRequested]]:
+        """Return the requests that can be answered: all, once the items topic is read to its end."""
+        if all(received.event.request_id in decisions for received in requests):
+            return list(requests)
+        if topics.ITEMS.name in await self.bus.has_read_to_end({topics.ITEMS.name}, work):
+            return list(requests)
+        early = [received for received in requests if received.event.request_id not in decisions]
+        work.held.extend(Held(received.raw, Why.EARLY) for received in early)
+        return [received for received in requests if received.event.request_id in decisions]
+
+    async def _answers(
+        self, requests: Requests, decisions: dict[object, Decision], entries: dict[str, list[RosterEntry]]
+    ) -> list[SealCompleted | SealRejected]:
+        answers: dict[object, SealCompleted | SealRejected] = {}
+        allowed: list[tuple[SealRequested, Certificate]] = []
+        now, grants = self.wallclock.now(), self.grants()
+        for received in requests:
+            request, decision = received.event, decisions.get(received.event.request_id)
+            try:
+                roster = [] if decision is None else entries.get(decision.certificate, [])
+                papers.hold(request, decision, grants, roster, now)
+                allowed.append((request, await self.sealer.certificate(request.seal)))
+            except Refusal as refusal:
+                answers[request.request_id] = papers.rejected(request, refusal, now)
+        for (request, certificate), made in zip(allowed, await self.sealer.seal(allowed), strict=True):
+            answers[request.request_id] = sealing.completed(request, certificate, made, now)
+        return [answers[received.event.request_id] for received in requests]

@@ -1,0 +1,72 @@
+"""Signing's SQL of documents that leave the house: the decisions that are registered, the seals that were refused."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Connection, Work
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
+from contracts.signing import SealRejected
+from contracts.terms import Outcome
+from signing.papers import Decision
+
+_REGISTER = """
+    INSERT INTO decisions (request_id, item_id, item_code, jurisdiction, department, outcome, certificate, decided_at,
+                           special)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::timestamptz[], $9::bool[])
+    ON CONFLICT (request_id) DO NOTHING
+"""
+_DECISIONS = "SELECT * FROM decisions WHERE request_id = ANY($1::uuid[])"
+_SEALED = "SELECT signature, digest, signed_at FROM seals WHERE request_id = $1 AND algorithm LIKE 'cms/%'"
+_REFUSE = """
+    INSERT INTO refused_seals (request_id, item_id, code, refused_at)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) ON CONFLICT (request_id) DO NOTHING
+"""
+
+
+async def register(work: Work, decisions: Iterable[Decision]) -> None:
+    """Keep decisions that wait for a seal."""
+    await work.execute(_REGISTER, *_columns(map(_row, decisions)))
+
+
+async def decisions(work: Work, requests: Collection[UUID]) -> dict[object, Decision]:
+    """Return the decision that each request is about, where it is registered."""
+    return {row["request_id"]: _decision(row) for row in await work.fetch(_DECISIONS, list(requests))}
+
+
+async def refuse(work: Work, refused: Collection[SealRejected]) -> None:
+    """Keep that a seal was refused: the first answer is the answer."""
+    if refused:
+        rows = ((one.request_id, one.item_id, one.code, one.occurred_at) for one in refused)
+        await work.execute(_REFUSE, *_columns(rows))
+
+
+def _row(d: Decision) -> tuple[Any, ...]:
+    place = (d.jurisdiction, d.department, d.outcome.value)
+    return (d.request_id, d.item_id, d.item_code, *place, d.certificate, d.decided_at, d.special)
+
+
+def _decision(row: asyncpg.Record) -> Decision:
+    return Decision(
+        request_id=row["request_id"],
+        item_id=row["item_id"],
+        item_code=ItemCode(row["item_code"]),
+        jurisdiction=JurisdictionCode(row["jurisdiction"]),
+        department=DepartmentCode(row["department"]),
+        outcome=Outcome(row["outcome"]),
+        certificate=row["certificate"],
+        decided_at=row["decided_at"],
+        special=row["special"],
+    )
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def sealed(connection: Connection, request_id: UUID) -> asyncpg.Record | None:
+    """Return signature, digest and instant of a document's seal, or None."""
+    return await connection.fetchrow(_SEALED, request_id)

@@ -1,0 +1,173 @@
+"""Which documents may bear which seal: registered decision, grant of the seal, officer (Art. 10, 16, 18).
+
+There is no way to have anything else signed: signing names the reason and uses no token.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
+from contracts.department_worker import ItemDecided, SealRequested
+from contracts.envelope import derived_id
+from contracts.signing import RosterEntry, SealRejected
+from contracts.terms import DocumentKind, Outcome
+from procedure.refusals import Refusal
+from procedure.roster import may_handle
+
+COLUMNS: Final = ("seal", "jurisdiction", "department", "kinds", "since", "until")
+
+
+class NotRegistered(Refusal):
+    """该文书未经登记，或者与所登记的决定不符，不予签章"""
+
+    article = "第十条"
+
+
+class SealNotGranted(Refusal):
+    """印章“{seal}”未获授权用于该机关的这类文书，或者授权尚未生效、已经失效，不予签章"""
+
+    article = "第十六条"
+
+
+class OfficerNotOnRoster(Refusal):
+    """作出决定的人员不在责任人名单上，不予签章"""
+
+    article = "第十八条"
+
+
+class SealNotTrusted(Refusal):
+    """印章“{seal}”的证书不受信任，不予签章：{why}"""
+
+    article = "第二十条"
+
+
+class GrantsInvalid(ValueError):
+    """The file of grants has a defect: line and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the items topic says was decided, and waits for a seal."""
+
+    request_id: UUID
+    item_id: UUID
+    item_code: ItemCode
+    jurisdiction: JurisdictionCode
+    department: DepartmentCode
+    outcome: Outcome
+    certificate: str
+    decided_at: datetime
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Whose documents of which kinds a seal may stand on, from and until when (Art. 16)."""
+
+    seal: str
+    jurisdiction: JurisdictionCode
+    department: DepartmentCode
+    kinds: frozenset[DocumentKind]
+    since: datetime
+    until: datetime | None
+
+    def covers(self, request: SealRequested, decision: Decision, at: datetime) -> bool:
+        """Whether it lets the request's seal onto its document at `at`."""
+        whose = (self.seal, self.jurisdiction, self.department)
+        if whose != (request.seal, decision.jurisdiction, decision.department):
+            return False
+        return request.document_kind in self.kinds and self.since <= at and (self.until is None or at < self.until)
+
+
+def decision_of(event: ItemDecided) -> Decision:
+    return Decision(
+        request_id=event.seal_request_id,
+        item_id=event.item_id,
+        item_code=event.item_code,
+        jurisdiction=event.jurisdiction,
+        department=event.department,
+        outcome=event.outcome,
+        certificate=event.actor.certificate,
+        decided_at=event.at,
+        special=event.special_handling is not None,
+    )
+
+
+def hold(
+    request: SealRequested,
+    decision: Decision | None,
+    grants: Iterable[Grant],
+    entries: Sequence[RosterEntry],
+    at: datetime,
+) -> None:
+    """Hold a request to its decision, the grants at `at`, and the `entries` of who decided.
+
+    Raises NotRegistered, SealNotGranted or OfficerNotOnRoster.
+    """
+    if decision is None or not _is_of(request, decision):
+        raise NotRegistered
+    if not any(grant.covers(request, decision, at) for grant in grants):
+        raise SealNotGranted(seal=request.seal)
+    place = (decision.jurisdiction, decision.department, decision.item_code)
+    if not decision.special and not may_handle(entries, decision.decided_at, *place):
+        raise OfficerNotOnRoster
+
+
+def _is_of(request: SealRequested, decision: Decision) -> bool:
+    what = (request.item_id, request.item_code, request.actor.certificate)
+    is_refusal = request.document_kind is DocumentKind.REFUSAL
+    return (
+        what == (decision.item_id, decision.item_code, decision.certificate)
+        and request.seal == f"{decision.jurisdiction}.{decision.department}"
+        and is_refusal == (decision.outcome is Outcome.REFUSED)
+    )
+
+
+def rejected(request: SealRequested, refusal: Refusal, at: datetime) -> SealRejected:
+    """Return the answer to a request that is refused."""
+    return SealRejected(
+        event_id=derived_id("seal-rejected", request.request_id),
+        causation_id=request.event_id,
+        occurred_at=at,
+        project_code=request.project_code,
+        request_id=request.request_id,
+        item_id=request.item_id,
+        item_code=request.item_code,
+        code=refusal.code,
+        message=refusal.message,
+    )
+
+
+def grants_of(name: str, text: str) -> list[Grant]:
+    """Return the grants in a CSV with the columns seal, jurisdiction, department, kinds, since, until. Raises
+    GrantsInvalid with file, line and reason."""
+    reader = csv.DictReader(io.StringIO(text))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise GrantsInvalid(f"{name}:1 columns must be {','.join(COLUMNS)}")
+    return [_grant(f"{name}:{reader.line_num}", row) for row in reader]
+
+
+def _grant(place: str, row: dict[str, str]) -> Grant:
+    try:
+        return Grant(
+            seal=row["seal"],
+            jurisdiction=JurisdictionCode(row["jurisdiction"]),
+            department=DepartmentCode(row["department"]),
+            kinds=frozenset(map(DocumentKind, row["kinds"].split())),
+            since=_instant(row["since"]),
+            until=_instant(row["until"]) if row["until"] else None,
+        )
+    except (ValueError, TypeError, AttributeError) as wrong:
+        raise GrantsInvalid(f"{place} {wrong}") from wrong
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    return at

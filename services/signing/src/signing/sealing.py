@@ -1,0 +1,109 @@
+"""Seals documents: builds what is signed itself, has it signed in the seal's token, timestamped, and judges the result.
+
+Nobody hands in what is signed: the attributes are made here, from the registered digest and the certificate in the
+token. What is given out has been found VALID by the same judge that anybody can ask (`evidence.documents`).
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from contracts.department_worker import SealRequested
+from contracts.envelope import derived_id
+from contracts.signing import SealCompleted
+from contracts.terms import SealForm
+from evidence import documents, signatures, timestamps
+from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
+from evidence.revocation import Revocations
+from evidence.signatures import BadSignature
+from evidence.trust import TrustList
+from signing.papers import SealNotTrusted
+from signing.stamps import Stamps
+from signing.token import TokenDoor
+
+CMS: Final = "cms/"
+PASSING: Final = (Reason.REVOCATION_STALE, Reason.NOT_YET_VALID)
+"""Doubts that pass by themselves: requests wait."""
+
+
+class CannotSeal(Exception):
+    """Something that passes by itself is in the way: requests wait."""
+
+
+class Sealer:
+    """Seals with the tokens behind `door`, timestamps from `stamps`, under what `trust` and `revocations` say."""
+
+    def __init__(
+        self, door: TokenDoor, stamps: Stamps, trust: TrustList, revocations: Callable[[], Revocations]
+    ) -> None:
+        self._door = door
+        self._stamps = stamps
+        self._trust = trust
+        self._revocations = revocations
+
+    async def certificate(self, seal: str) -> Certificate:
+        """Return a seal's certificate while it may seal. Raises SealNotTrusted, CannotSeal or TokenUnavailable."""
+        certificate = await self._door.certificate(seal)
+        try:
+            self._trust.hold(certificate, Purpose.SEAL, datetime.now(UTC), self._revocations())
+        except NotTrusted as doubt:
+            raise _refused(seal, doubt) from doubt
+        return certificate
+
+    async def seal(self, requests: Sequence[tuple[SealRequested, Certificate]]) -> list[bytes]:
+        """Return the signature (CMS, DER) for each request. Raises CannotSeal, SealNotTrusted, NoTimestamp or
+        TokenUnavailable."""
+        signed = [signatures.attributes(bytes.fromhex(one.digest), certificate) for one, certificate in requests]
+        orders = [(one.seal, sha256(told).digest()) for (one, _), told in zip(requests, signed, strict=True)]
+        made = await self._door.sign(orders)
+        stamped = await self._stamps.over([one.value for one in made])
+        parts = zip(requests, signed, made, stamped, strict=True)
+        return await asyncio.to_thread(
+            lambda: [self._assembled(*request, told, one.value, token) for request, told, one, token in parts]
+        )
+
+    def _assembled(
+        self, request: SealRequested, certificate: Certificate, told: bytes, value: bytes, token: bytes
+    ) -> bytes:
+        issuer = self._trust.issuer_of(certificate).certificate
+        made = signatures.assembled(told, value, certificate, (issuer,), token)
+        self._hold(made, request)
+        return made
+
+    def _hold(self, made: bytes, request: SealRequested) -> None:
+        """Judge what was made as anybody will. Raises SealNotTrusted or CannotSeal."""
+        revocations = self._revocations()
+        try:
+            signed = signatures.read(made, bytes.fromhex(request.digest))
+            timestamp = timestamps.judge(signed.timestamp, signed.value, self._trust, revocations)
+            documents.hold_signer(signed, timestamp, self._trust, revocations)
+        except NotTrusted as doubt:
+            raise _refused(request.seal, doubt) from doubt
+        except BadSignature as bad:
+            raise CannotSeal(f"what was made does not verify: {bad}") from bad
+
+
+def _refused(seal: str, doubt: NotTrusted) -> SealNotTrusted | CannotSeal:
+    return CannotSeal(str(doubt)) if doubt.reason in PASSING else SealNotTrusted(seal=seal, why=doubt.reason.value)
+
+
+def completed(request: SealRequested, certificate: Certificate, made: bytes, at: datetime) -> SealCompleted:
+    """Return the answer to a request: one request, one answer, whoever asks again."""
+    return SealCompleted(
+        event_id=derived_id("sealed", request.request_id),
+        causation_id=request.event_id,
+        occurred_at=at,
+        project_code=request.project_code,
+        request_id=request.request_id,
+        item_id=request.item_id,
+        item_code=request.item_code,
+        digest=request.digest,
+        algorithm=CMS + certificate.algorithm,
+        signature=base64.b64encode(made).decode(),
+        certificate=certificate.serial,
+        signed_at=at,
+        form=SealForm.PDF,
+    )

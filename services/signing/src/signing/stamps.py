@@ -1,0 +1,63 @@
+"""The timestamp authority as signing asks it (RFC 3161): without it nothing is sealed, and nothing is lost."""
+
+import asyncio
+import secrets
+import urllib.request
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from evidence import timestamps
+from evidence.timestamps import LARGEST, NotGranted
+
+PATIENCE_SECONDS: Final = 5.0
+SIDE_BY_SIDE: Final = 4
+HEADERS: Final = {"Content-Type": "application/timestamp-query"}
+
+log = structlog.get_logger()
+
+
+class NoTimestamp(Exception):
+    """The timestamp authority does not answer, or not as it should; requests wait."""
+
+
+class Stamps:
+    """Asks the authority at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._answered = False
+        self._side_by_side = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def over(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a token (DER) over each of `messages`; who signed them is not judged here. Raises NoTimestamp."""
+        return await asyncio.gather(*map(self._over, messages))
+
+    async def answers(self) -> bool:
+        """Whether the authority answered last; asked by readiness, which asks it again when it did not."""
+        if not self._answered:
+            try:
+                await self._over(b"ready?")
+            except NoTimestamp:
+                return False
+        return True
+
+    async def _over(self, message: bytes) -> bytes:
+        nonce = secrets.randbits(63)
+        try:
+            async with self._side_by_side:
+                response = await asyncio.to_thread(_asked, self._url, timestamps.request(message, nonce))
+            token = timestamps.answered(response, message, nonce)
+        except (OSError, ValueError, NotGranted) as trouble:
+            self._answered = False
+            log.warning("timestamp.waits", trouble=repr(trouble))
+            raise NoTimestamp(repr(trouble)) from trouble
+        self._answered = True
+        return token
+
+
+def _asked(url: str, request: bytes) -> bytes:
+    asked = urllib.request.Request(url, request, HEADERS)
+    with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
+        return answer.read(LARGEST + 1)

@@ -1,0 +1,347 @@
+"""What signing lets a seal be put on: a registered decision, under a grant, by an officer on the roster; nothing else.
+
+Rules as a table; then the handlers on a real database, with a key in memory in place of the token and of the timestamp
+authority: the real ones are asked in `test_token.py` and `tests/e2e/test_documents.py`.
+"""
+
+import base64
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.bus import NotNow, Received, raw_of
+from chassis.database import Database
+from chassis.parking import Raw
+from contracts import topics
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
+from contracts.department_worker import ItemDecided, SealRequested
+from contracts.envelope import decode
+from contracts.parts import Actor, Policies
+from contracts.signing import RosterEntry, SealCompleted, SealRejected
+from contracts.terms import DocumentKind, Outcome, Role, SealForm, Stage
+from evidence import documents, trust
+from evidence.certificates import Certificate, Purpose
+from evidence.documents import Finding
+from evidence.revocation import Revocations, parse_list
+from evidence.testing import Authority, revoked, trust_folder
+from evidence.testing_documents import Clock, Signer, prepared
+from evidence.trust import TrustList
+from local.postgres import Postgres, create_databases
+from local.rehearsal import HandClock
+from local.suite import migrate
+from procedure.refusals import Refusal
+from signing import papers
+from signing.handlers import Handlers
+from signing.module import Signature
+from signing.paper_handlers import Papers
+from signing.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.sealing import Sealer
+from signing.stamps import NoTimestamp
+from signing.token import Order
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+SEAL = "210281.GHJ"
+PLACE, OFFICE, ITEM = JurisdictionCode("210281"), DepartmentCode("GHJ"), ItemCode("S1-04")
+PROJECT = ProjectCode("2018-210281-47-03-000123")
+WAITING = prepared()
+DIGEST = Sha256(documents.digest_of(WAITING, documents.gap_of(WAITING)).hex())
+GRANT = Grant(SEAL, PLACE, OFFICE, frozenset({DocumentKind.DECISION}), AT - timedelta(days=1), None)
+ENTRY = RosterEntry(
+    role=Role.OFFICER,
+    jurisdiction=PLACE,
+    department=OFFICE,
+    effective_at=AT - timedelta(days=9),
+    requested_by="甲",
+    approved_by="乙",
+    document="名单",
+)
+
+
+def request(number: int = 1, **more: Any) -> SealRequested:
+    said: dict[str, Any] = {
+        "event_id": UUID(int=number + 1000),
+        "causation_id": UUID(int=number + 2000),
+        "occurred_at": AT,
+        "project_code": PROJECT,
+        "request_id": UUID(int=number),
+        "item_id": UUID(int=number + 3000),
+        "item_code": ITEM,
+        "document_kind": DocumentKind.DECISION,
+        "digest": DIGEST,
+        "seal": SEAL,
+        "actor": Actor(holder="张三", certificate="5A01"),
+        "form": SealForm.PDF,
+    }
+    return SealRequested(**(said | more))
+
+
+def decided(number: int = 1) -> ItemDecided:
+    return ItemDecided(
+        event_id=UUID(int=number + 4000),
+        causation_id=UUID(int=number + 5000),
+        occurred_at=AT,
+        project_code=PROJECT,
+        application_id=UUID(int=7),
+        stage=Stage.LAND_USE,
+        item_id=UUID(int=number + 3000),
+        item_code=ITEM,
+        attempt=1,
+        department=OFFICE,
+        jurisdiction=PLACE,
+        version=5,
+        at=AT,
+        actor=Actor(holder="张三", certificate="5A01"),
+        policies=Policies(catalogue_version="2018.1", policy_version="178/2018"),
+        outcome=Outcome.GRANTED,
+        opinion="准予",
+        seal_request_id=UUID(int=number),
+    )
+
+
+DECISION = papers.decision_of(decided())
+
+
+def test_what_is_registered_granted_and_by_an_officer_may_be_sealed() -> None:
+    papers.hold(request(), DECISION, [GRANT], [ENTRY], AT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "decision", "grant", "entries", "refusal"),
+    [
+        (request(), None, GRANT, [ENTRY], NotRegistered),
+        (request(item_id=UUID(int=9)), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(item_code="S1-05"), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(seal="210281.JW"), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(actor=Actor(holder="李四", certificate="5A02")), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(document_kind=DocumentKind.REFUSAL), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(), replace(DECISION, outcome=Outcome.REFUSED), GRANT, [ENTRY], NotRegistered),
+        (request(), DECISION, replace(GRANT, seal="210281.JW"), [ENTRY], SealNotGranted),
+        (request(), DECISION, replace(GRANT, department=DepartmentCode("JW")), [ENTRY], SealNotGranted),
+        (request(), DECISION, replace(GRANT, kinds=frozenset({DocumentKind.REFUSAL})), [ENTRY], SealNotGranted),
+        (request(), DECISION, replace(GRANT, until=AT), [ENTRY], SealNotGranted),
+        (request(), DECISION, replace(GRANT, since=AT + timedelta(seconds=1)), [ENTRY], SealNotGranted),
+        (request(), DECISION, GRANT, [], OfficerNotOnRoster),
+        (request(), DECISION, GRANT, [ENTRY.model_copy(update={"until": AT})], OfficerNotOnRoster),
+    ],
+)
+def test_anything_else_is_refused_by_its_own_name(
+    asked: SealRequested,
+    decision: Decision | None,
+    grant: Grant,
+    entries: Sequence[RosterEntry],
+    refusal: type[Refusal],
+) -> None:
+    with pytest.raises(refusal):
+        papers.hold(asked, decision, [grant], entries, AT)
+
+
+def test_a_decision_that_special_handling_entered_needs_no_officer_of_the_department() -> None:
+    papers.hold(request(), replace(DECISION, special=True), [GRANT], [], AT)
+
+
+HEAD = "seal,jurisdiction,department,kinds,since,until\n"
+
+
+def test_grants_are_read_from_a_table() -> None:
+    text = HEAD + "210281.GHJ,210281,GHJ,DECISION REFUSAL,2026-01-01T00:00:00+08:00,\n"
+    (grant,) = papers.grants_of("grants.csv", text)
+    assert grant.kinds == {DocumentKind.DECISION, DocumentKind.REFUSAL}
+    assert grant.until is None
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("seal,kinds\n", "grants.csv:1"),
+        (HEAD + "210281.GHJ,210281,GHJ,LETTER,2026-01-01T00:00:00Z,\n", "grants.csv:2"),
+        (HEAD + "210281.GHJ,210281,GHJ,DECISION,2026-01-01,\n", "grants.csv:2"),
+        (HEAD + "210281.GHJ\n", "grants.csv:2"),
+    ],
+)
+def test_a_defect_in_the_grants_is_named_by_its_line(text: str, place: str) -> None:
+    with pytest.raises(GrantsInvalid, match=place):
+        papers.grants_of("grants.csv", text)
+
+
+# On a real database ---------------------------------------------------------------------------------------------
+
+ISSUER = Authority("签发机构", Authority())
+NOW = {"not_before": datetime.now(UTC) - timedelta(days=1), "not_after": datetime.now(UTC) + timedelta(days=1)}
+
+
+class Door:
+    """In place of the tokens: one key in memory, every use counted."""
+
+    def __init__(self) -> None:
+        self.signer = Signer(ISSUER, "瓦房店市自然资源局", Purpose.SEAL, {"organisation": "瓦房店市自然资源局"} | NOW)
+        self.used = 0
+
+    async def refusals(self, labels: object) -> dict[str, str]:
+        return {}
+
+    async def certificate(self, label: str) -> Certificate:
+        return self.signer.certificate
+
+    async def sign(self, orders: Sequence[Order]) -> list[Signature]:
+        self.used += len(orders)
+        return [Signature(self.signer.over(digest), self.signer.certificate) for _, digest in orders]
+
+
+class Stamps:
+    """In place of the timestamp authority: it is away while `away`."""
+
+    away = False
+
+    def __init__(self) -> None:
+        self.clock = Clock(ISSUER, "时间戳", Purpose.TIMESTAMP, dict(NOW), at=datetime.now(UTC).replace(microsecond=0))
+
+    async def over(self, messages: Sequence[bytes]) -> list[bytes]:
+        if self.away:
+            raise NoTimestamp("away")
+        return [self.clock.token(message) for message in messages]
+
+
+class Read:
+    """In place of the bus: whether the items topic is read to its end."""
+
+    to_end = True
+
+    async def has_read_to_end(self, names: set[str], work: object) -> set[str]:
+        return names if self.to_end else set()
+
+
+class Net:
+    """A relay that sends nothing."""
+
+    shards, owner = 1, "nobody"
+
+    def reserve(self, row: int, shard: int, messages: Any, *, foreign: bool) -> None: ...
+    def release(self, row: int) -> None: ...
+    def discard(self, row: int) -> None: ...
+
+
+class Desk:
+    """Signing's handlers over one database; what they said and held back in the last unit of work."""
+
+    def __init__(self, database: Database, trusted: TrustList) -> None:
+        self.door, self.stamps, self.bus = Door(), Stamps(), Read()
+        self.grants = [GRANT]
+        self.database = database
+        self.trusted = trusted
+        self.revocations = Revocations().with_list(parse_list(listed(), ISSUER.certificate))
+        clock: Any = HandClock(AT)
+        sealer = Sealer(self.door, self.stamps, trusted, lambda: self.revocations)  # pyright: ignore[reportArgumentType]
+        self.papers = Papers(sealer, lambda: self.grants, clock, self.bus)  # pyright: ignore[reportArgumentType]
+        self.handlers = Handlers(self.door, clock, (), self.papers)  # pyright: ignore[reportArgumentType]
+        self.held: list[Any] = []
+
+    async def decide(self, *events: ItemDecided) -> None:
+        async with self.database.work() as work:
+            await self.papers.on_items([received(topics.ITEMS.name, one) for one in events], work)
+
+    async def ask(self, *requests: SealRequested) -> list[Any]:
+        async with self.database.work() as work:
+            await self.handlers.on_seal_requests([received(topics.SEAL_REQUESTS.name, one) for one in requests], work)
+            self.held = list(work.held)
+            return [decode(m.value.encode(), m.headers, m.key.encode(), topics.SEALS.known) for m in work.said()]
+
+    def found(self, answer: SealCompleted) -> Finding:
+        pdf = documents.filled(WAITING, base64.b64decode(answer.signature))
+        return documents.judge(pdf, self.trusted, self.revocations).finding
+
+
+def listed(*entries: Any, number: int = 1) -> bytes:
+    return ISSUER.revocations(entries, at=datetime.now(UTC) - timedelta(hours=1), number=number)
+
+
+def received(topic: str, event: Any) -> Received[Any]:
+    return Received(event, raw_of(Raw(topic, 0, 0, 0, PROJECT.encode(), b"", ())), AT)
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Postgres) -> str:
+    name = f"signing-{uuid4().hex[:8]}"
+    made = create_databases(postgres.admin_url, [name], "test")[name]
+    migrate([f"signing={made}"])
+    return made
+
+
+@pytest.fixture
+async def desk(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Desk, None]:
+    database = Database(url, "signing")
+    database.outbox = Net()
+    await database.open()
+    enter = """
+        INSERT INTO roster_entries (entry_id, serial, role, jurisdiction, department, items, effective_at, requested_by,
+                                    approved_by, document)
+        VALUES ($1, '5A01', 'officer', '210281', 'GHJ', '', $2, '甲', '乙', '名单')
+    """
+    await database.pool.execute("TRUNCATE decisions, seals, refused_seals, roster_entries, roster_holders CASCADE")
+    await database.pool.execute("INSERT INTO roster_holders (serial, holder) VALUES ('5A01', '张三')")
+    await database.pool.execute(enter, uuid4(), AT - timedelta(days=9))
+    yield Desk(database, trust.load(trust_folder(tmp_path_factory.mktemp("trust"), ISSUER)))
+    await database.close()
+
+
+async def test_a_registered_document_is_sealed_once_and_the_first_answer_stays(desk: Desk) -> None:
+    await desk.decide(decided(1), decided(2))
+    first, second = await desk.ask(request(1), request(2))
+    assert [desk.found(one) for one in (first, second)] == [Finding.VALID, Finding.VALID]
+    assert (first.form, first.algorithm) == (SealForm.PDF, "cms/ecdsa-p256-sha256")
+    assert await desk.ask(request(1), request(2)) == []
+    assert desk.door.used == 2
+
+
+async def test_what_was_never_registered_is_refused_for_good_without_the_token(desk: Desk) -> None:
+    (answer,) = await desk.ask(request(1))
+    assert isinstance(answer, SealRejected)
+    assert answer.code == "NOT_REGISTERED"
+    await desk.decide(decided(1))
+    assert await desk.ask(request(1)) == []
+    assert desk.door.used == 0
+
+
+async def test_what_may_still_be_on_its_way_is_waited_for(desk: Desk) -> None:
+    desk.bus.to_end = False
+    await desk.decide(decided(2))
+    (answer,) = await desk.ask(request(1), request(2))
+    assert answer.request_id == request(2).request_id
+    assert len(desk.held) == 1
+
+
+async def test_a_grant_that_ended_between_registration_and_seal_is_none(desk: Desk) -> None:
+    await desk.decide(decided(1))
+    desk.grants = [replace(GRANT, until=AT - timedelta(seconds=1))]
+    (answer,) = await desk.ask(request(1))
+    assert (answer.code, desk.door.used) == ("SEAL_NOT_GRANTED", 0)
+
+
+async def test_a_revoked_seal_seals_nothing(desk: Desk) -> None:
+    await desk.decide(decided(1))
+    entry = revoked(desk.door.signer.certificate, datetime.now(UTC) - timedelta(minutes=1))
+    desk.revocations = desk.revocations.with_list(parse_list(listed(entry, number=2), ISSUER.certificate))
+    (answer,) = await desk.ask(request(1))
+    assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0)
+
+
+async def test_without_fresh_word_of_revocations_requests_wait(desk: Desk) -> None:
+    await desk.decide(decided(1))
+    desk.revocations = Revocations()
+    with pytest.raises(NotNow):
+        await desk.ask(request(1))
+    assert desk.door.used == 0
+
+
+async def test_without_a_timestamp_nothing_is_sealed_and_nothing_is_lost(desk: Desk) -> None:
+    await desk.decide(decided(1))
+    desk.stamps.away = True
+    with pytest.raises(NotNow):
+        await desk.ask(request(1))
+    assert await desk.database.pool.fetchval("SELECT count(*) FROM seals") == 0
+    desk.stamps.away = False
+    (answer,) = await desk.ask(request(1))
+    assert desk.found(answer) is Finding.VALID

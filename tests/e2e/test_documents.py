@@ -1,0 +1,140 @@
+"""One real decision's document: sealed in its department's token, printed by the builder, verified offline.
+
+What the builder prints is judged by our judge, by `./run verify` and by poppler's pdfsig; altered, it is not believed.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.terms import ProcessType, Stage
+from evidence import confined
+from evidence.documents import Finding
+from local import verify
+from local.builder import People, eventually
+from local.suite import Suite
+
+CODE = "2018-210281-47-03-000777"
+
+
+@pytest.fixture(scope="module")
+def departments(suite: Suite) -> Iterator[None]:
+    """Every department's own system, as a process that speaks nothing but Kafka."""
+    command = [sys.executable, "-m", "local.department", suite.bootstrap]
+    systems = [
+        suite.add_process(f"sealing-{place}", [*command, place, *codes], {})
+        for place, codes in suite.departments().items()
+    ]
+    yield
+    for one in systems:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def results(suite: Suite, departments: None) -> list[dict[str, Any]]:
+    """The results of a stage that every department concluded, as its builder reads them."""
+    people = People(suite)
+    assert people.push(CODE, ProcessType.GOV_BUILDING).status_code == 201
+    materials = people.materials(ProcessType.GOV_BUILDING, Stage.LAND_USE)
+    declared = people.declare(CODE, Stage.LAND_USE, materials).json()
+    eventually(lambda: people.progress(declared["application_id"]), lambda told: told["state"] == "CONCLUDED", 120)
+    return eventually(lambda: listed(people), lambda told: len(told) == 10)
+
+
+def listed(people: People) -> list[dict[str, Any]]:
+    return get(people, "results").json()
+
+
+def get(people: People, path: str) -> httpx.Response:
+    return people.http.get(f"{people.suite.url('intake')}/projects/{CODE}/{path}", headers=people.builder())
+
+
+@pytest.fixture(scope="module")
+def document(results: list[dict[str, Any]]) -> str:
+    return next(one["document"] for one in results if one["document"] is not None)
+
+
+@pytest.fixture(scope="module")
+def printed(suite: Suite, document: str) -> httpx.Response:
+    return get(People(suite), f"results/{document}")
+
+
+@pytest.fixture(scope="module")
+def trust(suite: Suite) -> Path:
+    assert suite.authority is not None
+    return suite.authority.trust
+
+
+def test_what_leaves_the_house_is_a_file_and_an_opinion_is_not(results: list[dict[str, Any]]) -> None:
+    assert {one["outcome"] for one in results} == {"GRANTED"}
+    files = [one for one in results if one["document"] is not None]
+    assert 0 < len(files) < len(results)
+
+
+def test_what_the_builder_prints_is_valid_without_the_platform(printed: httpx.Response, trust: Path) -> None:
+    assert printed.headers["content-type"] == "application/pdf"
+    verdict = confined.judge(printed.content, trust)
+    assert verdict.finding is Finding.VALID, verdict
+    assert verdict.organisation is not None and verdict.organisation.startswith(("瓦房店市", "大连市"))
+
+
+def test_run_verify_says_so_too(printed: httpx.Response, trust: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.pdf").write_bytes(printed.content)
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(trust)]) == 0
+    (tmp_path / "one.pdf").write_bytes(printed.content + b"\n")
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(trust)]) == 1
+
+
+def test_pdfsig_agrees(printed: httpx.Response, tmp_path: Path) -> None:
+    (tmp_path / "one.pdf").write_bytes(printed.content)
+    said = subprocess.run(["pdfsig", "-nocert", tmp_path / "one.pdf"], capture_output=True, check=False).stdout.decode()
+    assert "Signature is Valid" in said
+    assert "Total document signed" in said
+
+
+def test_every_print_is_the_same_file_and_is_logged(suite: Suite, printed: httpx.Response, document: str) -> None:
+    people = People(suite)
+    before = next(one["prints"] for one in listed(people) if one["document"] == document)
+    assert get(people, f"results/{document}").content == printed.content
+    after = next(one["prints"] for one in listed(people) if one["document"] == document)
+    assert after == before + 1
+    timeline = eventually(
+        lambda: people.supervise(f"/projects/{CODE}/timeline"),
+        lambda told: sum(one["type"] == "ResultPrinted" for one in told) >= after,
+    )
+    said = [one["event"] for one in timeline if one["type"] == "ResultPrinted"]
+    assert {one["document"] for one in said} == {document}
+
+
+def test_a_file_of_nobody_is_not_found(suite: Suite, printed: httpx.Response) -> None:
+    assert get(People(suite), f"results/{'0' * 64}").status_code == 404
+
+
+def test_anybody_verifies_a_file_at_the_page(suite: Suite, printed: httpx.Response) -> None:
+    url, kind = f"{suite.url('signing')}/verify", {"Content-Type": "application/pdf"}
+    told = httpx.post(url, content=printed.content, headers=kind, timeout=60).json()
+    assert told["finding"] == "VALID"
+    assert "真实有效" in told["sentence"]
+    altered = httpx.post(url, content=printed.content.replace(b"%PDF", b"%PDE"), headers=kind, timeout=60).json()
+    assert altered["finding"] == "ALTERED"
+    assert httpx.post(url, content=b"", headers=kind, timeout=60).json()["finding"] == "UNSIGNED"
+
+
+def test_the_code_on_a_document_leads_to_its_seal(suite: Suite, printed: httpx.Response, tmp_path: Path) -> None:
+    (tmp_path / "one.pdf").write_bytes(printed.content)
+    text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
+    found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
+    assert found
+    told = httpx.get(f"{suite.url('signing')}/verify/{found[0]}").json()
+    assert told["organisation"] in text
+    page = httpx.get(f"{suite.url('signing')}/verify", params={"document": found[0]})
+    assert told["organisation"] in page.text
+    assert 'lang="zh-CN"' in page.text
+    unknown = httpx.get(f"{suite.url('signing')}/verify/{'0' * 8}-0000-0000-0000-{'0' * 12}")
+    assert (unknown.status_code, unknown.json()["article"]) == (404, "第十六条")
