@@ -23,7 +23,7 @@ VERBS: Final = {
     "down": Verb("local.down", "stop a suite that `up` keeps up; --wipe forgets its data"),
     "doctor": Verb("local.doctor", "the table of what is needed and what is there"),
     "lint": Verb("local.lint", "format, lint, import rules, types"),
-    "bench": Verb("local.bench", "measure: job-8, job-t, idle, clock, oracle"),
+    "bench": Verb("local.bench", "measure: job-8, job-t, seals, idle, clock, oracle"),
     "faults": Verb("local.faults", "kill parts under load and judge from outside; --minutes N --seed S"),
     "ca-agent": Verb("local.agent", "the program beside a CA key: shows what will be signed, lets the key sign"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),

@@ -9,6 +9,7 @@ JOBS = {
     "job-8": "bench.job8",
     "job-t": "bench.jobt",
     "idle": "bench.idle",
+    "seals": "bench.seals",
     "clock": "bench.clock",
     "oracle": "bench.oracle",
 }
