@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from asn1crypto import algos, cms, tsp, x509
+from asn1crypto import algos, cms, core, tsp, x509
 
 from evidence.certificates import Certificate, NotTrusted, parse
 
 LARGEST: Final = 64 * 1024
+SET: Final = b"\x31"
 TIMESTAMP: Final = "signature_time_stamp_token"
 SIGNATURE_ALGORITHMS: Final = {"ecdsa-p256-sha256": "sha256_ecdsa", "rsa-sha256": "sha256_rsa"}
 """How CMS names the algorithms of the trust list. SM2 comes through an adapter of its own."""
@@ -111,9 +112,14 @@ def _read(der: bytes, digest: bytes) -> Signed:
     verify(info, certificate, "data", digest)
     timestamp, value = _timestamp(info), info["signature"].native
     others = [parse(one.dump()) for one in data["certificates"] if one.dump() != certificate.der]
-    if assembled(info["signed_attrs"].untag().dump(), value, certificate, others, timestamp.dump()) != der:
+    if assembled(_signed(info), value, certificate, others, timestamp.dump()) != der:
         raise BadSignature("the signature is not in the one form")
     return Signed(certificate, value, timestamp, tuple(one.der for one in others))
+
+
+def is_absent(thing: Any) -> bool:
+    """Whether an optional part is not there; to ask for its `native` value would unfold all of it."""
+    return isinstance(thing, core.Void)
 
 
 def only(things: Any) -> Any:
@@ -148,8 +154,13 @@ def verify(info: Any, certificate: Certificate, kind: str, digest: bytes) -> Non
         raise BadSignature("the signature is over something else")
     if not _names(told, certificate):
         raise BadSignature("the signature names another certificate")
-    if not certificate.has_signed(info["signed_attrs"].untag().dump(), info["signature"].native):
+    if not certificate.has_signed(_signed(info), info["signature"].native):
         raise BadSignature("the signature does not verify")
+
+
+def _signed(info: Any) -> bytes:
+    """Return what was signed: the attributes as a SET, not under the tag that carries them (RFC 5652, 5.4)."""
+    return SET + info["signed_attrs"].dump()[1:]
 
 
 def _attributes(attributes: Any) -> dict[str, Any]:
@@ -174,6 +185,6 @@ def _names(told: dict[str, Any], certificate: Certificate) -> bool:
 
 def _timestamp(info: Any) -> cms.ContentInfo:
     unsigned = info["unsigned_attrs"]
-    if unsigned.native is None or only(unsigned)["type"].native != TIMESTAMP:
+    if is_absent(unsigned) or only(unsigned)["type"].native != TIMESTAMP:
         raise BadSignature("the signature has no timestamp")
     return only(unsigned[0]["values"])

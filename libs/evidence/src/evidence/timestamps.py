@@ -12,10 +12,14 @@ from asn1crypto import algos, tsp
 
 from evidence.certificates import Certificate, Purpose, parse
 from evidence.revocation import Revocations
-from evidence.signatures import UNREADABLE, BadSignature, only, signer_of, verify
+from evidence.signatures import UNREADABLE, BadSignature, is_absent, only, signer_of, verify
 from evidence.trust import TrustList
 
 LARGEST: Final = 64 * 1024
+SHA256: Final = frozenset(
+    bytes.fromhex(one) for one in ("300d06096086480165030402010500", "300b0609608648016503040201")
+)
+"""How SHA-256 may be named: with parameters that are NULL, or without any (RFC 5754, 2)."""
 GRANTED: Final = ("granted", "granted_with_mods")
 
 
@@ -86,10 +90,14 @@ def _read(token: Any, message: bytes) -> tuple[datetime, Certificate, list[bytes
 
 def _hold_to_form(data: Any, info: Any) -> None:
     """What nobody signed in a timestamp has one form, so that no byte of it can be another without being found."""
-    named = [one["algorithm"].native for one in data["digest_algorithms"]]
-    if named != ["sha256"] or (data["version"].native, info["version"].native) != ("v3", "v1"):
+    hashes = [one.dump() for one in (*data["digest_algorithms"], info["digest_algorithm"])]
+    if (
+        len(hashes) != 2
+        or not SHA256.issuperset(hashes)
+        or (data["version"].native, info["version"].native) != ("v3", "v1")
+    ):
         raise BadSignature("the timestamp is not in the one form")
-    if data["crls"].native is not None or info["unsigned_attrs"].native is not None:
+    if not (is_absent(data["crls"]) and is_absent(info["unsigned_attrs"])):
         raise BadSignature("the timestamp carries something that nobody signed")
 
 
