@@ -27,6 +27,7 @@ SEALS: Final = "seals"
 PERSONS: Final = "persons"
 PLATFORM: Final = "platform"
 SECONDS: Final = 120
+ALGORITHM: Final = "ecdsa-p256-sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Wanted:
     """A certificate that is asked for: `token` is the label of the holder's own token, made when it is not there.
 
     `holder` becomes CN, `organisation` O, `uscc` the organizationIdentifier. `serial` (hexadecimal) and the validity
-    are for tests; without them a random serial and three years from yesterday. `store` is `seals` or `persons`.
+    are for tests; without them a random serial and three years from yesterday. `store` is `seals` or `persons`;
+    `algorithm` is that of the key.
     """
 
     token: str
@@ -46,6 +48,7 @@ class Wanted:
     serial: str | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
+    algorithm: str = ALGORITHM
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ functions that it takes are called here as the standard spells them. One process
 import ctypes
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pkcs11
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
+from pkcs11.util.rsa import encode_rsa_public_key
 
 from local import tokens
 from local.trouble import Trouble
@@ -24,6 +25,9 @@ from local.trouble import Trouble
 SERIAL_SESSION: Final = 0x4
 READ_WRITE: Final = 0x2
 SECURITY_OFFICER: Final = 0
+RSA_BITS: Final = 2048
+KEPT: Final = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class Store:
@@ -53,17 +57,18 @@ class Store:
         module.reinitialize()
         return {one.label: one for one in module.get_tokens()}
 
-    def make(self, labels: Iterable[str]) -> None:
-        """Make the tokens that are not there yet, each with a random PIN and a key that never leaves it."""
+    def make(self, wanted: Mapping[str, str]) -> None:
+        """Make the tokens that are not there yet, each with a random PIN and a key that never leaves it; `wanted` is
+        the algorithm of each label's key."""
         held = self.open()
-        missing = [label for label in dict.fromkeys(labels) if label not in held]
+        missing = [label for label in wanted if label not in held]
         if not missing:
             return
         pkcs11.lib(str(self._module)).finalize()
         _initialise(self._module, {label: self._pin(label) for label in missing})
         held = self.open()
         for label in missing:
-            _make_key(self._session(held[label]), label)
+            MAKE[wanted[label]](self._session(held[label]), label)
 
     def _pin(self, label: str) -> bytes:
         file = self.folder / "pins" / label
@@ -83,6 +88,11 @@ class Store:
         if label not in held:
             raise Trouble(f"there is no token {label} in {self.folder}")
         return TokenKey(self._session(held[label]), label)
+
+    def public_keys(self, labels: Iterable[str]) -> "dict[str, PublicKey]":
+        """Return the public keys of many tokens, by label; the store is opened for it."""
+        held = self.open()
+        return {label: _public_key(self._session(held[label]), label) for label in labels}
 
     def keys(self, labels: Iterable[str]) -> dict[str, "TokenKey"]:
         """Return the keys of many tokens, by label; the store is opened for it."""
@@ -133,11 +143,28 @@ def _check(code: int, what: str) -> None:
         raise Trouble(f"{what} failed: 0x{code:x}")
 
 
-def _make_key(session: Any, label: str) -> None:
+def _make_elliptic(session: Any, label: str) -> None:
     curve = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
     parameters = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
-    kept = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-    parameters.generate_keypair(store=True, label=label, id=label.encode(), private_template=kept)
+    parameters.generate_keypair(store=True, label=label, id=label.encode(), private_template=KEPT)
+
+
+def _make_rsa(session: Any, label: str) -> None:
+    session.generate_keypair(
+        pkcs11.KeyType.RSA, RSA_BITS, store=True, label=label, id=label.encode(), private_template=KEPT
+    )
+
+
+MAKE: Final = {"ecdsa-p256-sha256": _make_elliptic, "rsa-sha256": _make_rsa}
+"""Algorithm → how a token makes a key for it."""
+
+
+def _public_key(session: Any, label: str) -> PublicKey:
+    held = session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=label)
+    encode = encode_rsa_public_key if held.key_type is pkcs11.KeyType.RSA else encode_ec_public_key
+    key = load_der_public_key(encode(held))
+    assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+    return key
 
 
 def _put_certificate(session: Any, label: str, der: bytes) -> None:
@@ -168,7 +195,7 @@ class TokenKey(ec.EllipticCurvePrivateKey):
 
     def __init__(self, session: Any, label: str) -> None:
         self._key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=label)
-        public = load_der_public_key(encode_ec_public_key(session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=label)))
+        public = _public_key(session, label)
         assert isinstance(public, ec.EllipticCurvePublicKey)
         self._public = public
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from evidence.certificates import Purpose, parse
-from local.authority import certificates
+from local.authority import ALGORITHM, certificates
 from local.authority.book import Book, Entry, opened, replace
 from local.authority.stores import Store, TokenKey
 from local.trouble import Trouble
@@ -38,7 +38,7 @@ def prepare(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:
     with opened(folder) as book:
         store = Store(folder / CA)
         if not (folder / "trust" / "root.pem").exists():
-            store.make(KEYS)
+            store.make(dict.fromkeys(KEYS, ALGORITHM))
             _make_authority(folder, store.keys(KEYS), url, book)
         book.url = url
         replace(folder / "trust" / "trust.toml", TRUST.format(url=url).encode())
@@ -53,9 +53,9 @@ def issue(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:
     with opened(folder) as book:
         keys = {}
         for name in sorted({one["store"] for one in order}):
-            labels = [one["token"] for one in order if one["store"] == name]
-            Store(folder / name).make(labels)
-            keys |= {label: key.public_key() for label, key in Store(folder / name).keys(labels).items()}
+            wanted = {one["token"]: one["algorithm"] for one in order if one["store"] == name}
+            Store(folder / name).make(wanted)
+            keys |= Store(folder / name).public_keys(wanted)
         issuer = _issuer(folder)
         key = Store(folder / CA).keys(["issuing"])["issuing"]
         made = [(one, _holder(one, keys[one["token"]], issuer, key, url)) for one in order]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from asn1crypto import cms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,19 @@ def test_every_single_byte_of_the_signature_counts(trusted: TrustList) -> None:
     in_capitals = [(at, 0x20) for at in digits if SEALED[at] > 0x60]
     assert missed(in_capitals[::5], trusted) == []
     assert missed(spots, trusted) == []
+
+
+def test_the_signature_is_put_together_as_an_asn1_library_would() -> None:
+    digest, seal = bytes(range(32)), OFFICE.seal.certificate
+    signed = signatures.attributes(digest, seal)
+    stamp, value = OFFICE.clock.token(b"value"), OFFICE.seal.sign(signed)
+    made = signatures.assembled(signed, value, seal, (ISSUER.certificate, ROOT.certificate), stamp)
+    read = cms.ContentInfo.load(made, strict=True)
+    assert read["content"]["signer_infos"][0]["signed_attrs"].native[1]["values"] == [digest]
+    carried = {one.dump() for one in read["content"]["certificates"]}
+    assert carried == {one.der for one in (seal, ISSUER.certificate, ROOT.certificate)}
+    assert cms.CMSAttributes.load(signed).dump(force=True) == signed
+    assert read.dump(force=True) == made
 
 
 def test_every_byte_round_the_signature_and_of_the_filling_counts(trusted: TrustList) -> None:

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import pytest
 
+from evidence.algorithms import verifies
 from evidence.certificates import Purpose
+from evidence.seals import signer_of
 from local import authority, tokens
 from local.authority import SEALS, Authority, Wanted
 from local.authority.seals import PLATFORM
@@ -24,11 +26,12 @@ from signing.pins import SUFFIX, PinFileUnsafe, WrongPin
 from signing.probe import bears_threads
 from signing.token import Limits, TokenDoor, TokenUnavailable
 
-PLANNING, HOUSING = "210281.GHJ", "210281.ZJJ"
+PLANNING, HOUSING, FORESTRY = "210281.GHJ", "210281.ZJJ", "210281.LYJ"
 WANTED: Final = (
     Wanted(PLATFORM, SEALS, "联审平台", Purpose.SERVICE),
     Wanted(PLANNING, SEALS, "自然资源局", Purpose.SEAL),
     Wanted(HOUSING, SEALS, "住房和城乡建设局", Purpose.SEAL),
+    Wanted(FORESTRY, SEALS, "林业局", Purpose.SEAL, algorithm="rsa-sha256"),
 )
 SOON: Final = 10.0
 
@@ -51,7 +54,7 @@ async def eventually(claim: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Three tokens, made once."""
+    """Their tokens, made once."""
     return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *WANTED)
 
 
@@ -144,6 +147,15 @@ def hsm(seals: Authority, socket: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     if running.is_alive:
         running.signal(signal.SIGCONT)
         running.kill()
+
+
+async def test_an_rsa_key_signs_like_any_other(door: TokenDoor) -> None:
+    ours, theirs = await door.sign([(FORESTRY, digest()), (PLANNING, digest())])
+    assert (ours.algorithm, theirs.algorithm) == ("rsa-sha256", "ecdsa-p256-sha256")
+    key = signer_of(ours.certificate).key
+    assert verifies(ours.algorithm, key, ours.value, digest()) and not verifies(
+        ours.algorithm, key, ours.value, digest(1)
+    )
 
 
 async def test_each_seal_signs_with_its_own_key(door: TokenDoor, seals: Authority) -> None:

@@ -7,15 +7,15 @@ bytes are refused.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asn1crypto import algos, cms, core, tsp, x509
 
 from evidence.certificates import Certificate, NotTrusted, parse
 
 LARGEST: Final = 64 * 1024
-SET: Final = b"\x31"
 TIMESTAMP: Final = "signature_time_stamp_token"
 SIGNATURE_ALGORITHMS: Final = {"ecdsa-p256-sha256": "sha256_ecdsa", "rsa-sha256": "sha256_rsa"}
 """How CMS names the algorithms of the trust list. SM2 comes through an adapter of its own."""
@@ -23,6 +23,11 @@ ACCEPTED: Final = {
     "ecdsa-p256-sha256": ("sha256_ecdsa",),
     "rsa-sha256": ("sha256_rsa", "rsassa_pkcs1v15"),
 }
+SEQUENCE, SET, OCTETS, FIRST, SECOND = b"\x30", b"\x31", b"\x04", b"\xa0", b"\xa1"
+"""DER tags; `FIRST` and `SECOND` are the context's own [0] and [1]."""
+SIGNED_DATA_OID: Final = cms.ContentType("signed_data").dump()
+TIMESTAMP_OID: Final = cms.CMSAttributeType(TIMESTAMP).dump()
+HOLE: Final = sha256(b"the digest stands here").digest()
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
@@ -45,45 +50,68 @@ class Signed:
 
 def attributes(digest: bytes, certificate: Certificate) -> bytes:
     """Return what the holder of `certificate` signs for content of that SHA-256: the attributes, as DER of a SET."""
-    certificate_id = tsp.ESSCertIDv2({"cert_hash": sha256(certificate.der).digest()})
+    before, after = _around_digest(certificate.der)
+    return before + digest + after
+
+
+@lru_cache(1024)
+def _around_digest(der: bytes) -> tuple[bytes, bytes]:
+    """The attributes of a certificate's holder before and behind the digest: nothing else in them changes."""
+    certificate_id = tsp.ESSCertIDv2({"cert_hash": sha256(der).digest()})
     told = [
         {"type": "content_type", "values": ["data"]},
-        {"type": "message_digest", "values": [digest]},
+        {"type": "message_digest", "values": [HOLE]},
         {"type": "signing_certificate_v2", "values": [tsp.SigningCertificateV2({"certs": [certificate_id]})]},
     ]
-    return bytes(cms.CMSAttributes([cms.CMSAttribute(one) for one in told]).dump())
+    before, after = cms.CMSAttributes([cms.CMSAttribute(one) for one in told]).dump().split(HOLE)
+    return before, after
 
 
 def assembled(
     signed: bytes, value: bytes, certificate: Certificate, chain: Iterable[Certificate], timestamp: bytes
 ) -> bytes:
     """Return the CMS: attributes `signed` under the signature `value` (ECDSA: DER), with its `timestamp` (DER)."""
-    read = x509.Certificate.load(certificate.der)
-    info = {
-        "version": "v1",
-        "sid": cms.SignerIdentifier(
-            name="issuer_and_serial_number",
-            value=cms.IssuerAndSerialNumber({"issuer": read.issuer, "serial_number": read.serial_number}),
-        ),
-        "digest_algorithm": _sha256(),
-        "signed_attrs": cms.CMSAttributes.load(signed),
-        "signature_algorithm": {"algorithm": SIGNATURE_ALGORITHMS[certificate.algorithm]},
-        "signature": value,
-        "unsigned_attrs": [{"type": TIMESTAMP, "values": [cms.ContentInfo.load(timestamp)]}],
-    }
-    carried = [read, *(x509.Certificate.load(one.der) for one in chain)]
-    data = {
-        "version": "v1",
-        "digest_algorithms": [_sha256()],
-        "encap_content_info": {"content_type": "data"},
-        "certificates": [cms.CertificateChoices(name="certificate", value=one) for one in carried],
-        "signer_infos": [info],
-    }
-    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)}).dump())
+    parts = _parts(certificate.der, certificate.algorithm, tuple(one.der for one in chain))
+    stamped = _der(SEQUENCE, TIMESTAMP_OID, _der(SET, timestamp))
+    signature = _der(OCTETS, value)
+    info = _der(SEQUENCE, parts.signer, _retagged(FIRST, signed), parts.algorithm, signature, _der(SECOND, stamped))
+    data = _der(SEQUENCE, parts.head, _der(SET, info))
+    return _der(SEQUENCE, SIGNED_DATA_OID, _der(FIRST, data))
 
 
-def _sha256() -> algos.DigestAlgorithm:
-    return algos.DigestAlgorithm({"algorithm": "sha256"})
+class _Parts(NamedTuple):
+    """What all signatures by one certificate share: the data's beginning, the signer's, and the algorithm's name."""
+
+    head: bytes
+    signer: bytes
+    algorithm: bytes
+
+
+@lru_cache(1024)
+def _parts(der: bytes, algorithm: str, chain: tuple[bytes, ...]) -> _Parts:
+    read = x509.Certificate.load(der)
+    named = cms.IssuerAndSerialNumber({"issuer": read.issuer, "serial_number": read.serial_number})
+    hashed = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
+    one = core.Integer(1).dump()
+    carried = cms.CertificateSet(
+        [cms.CertificateChoices("certificate", x509.Certificate.load(x)) for x in (der, *chain)]
+    )
+    head = one + _der(SET, hashed) + cms.ContentInfo({"content_type": "data"}).dump() + _retagged(FIRST, carried.dump())
+    signature = algos.SignedDigestAlgorithm({"algorithm": SIGNATURE_ALGORITHMS[algorithm]})
+    return _Parts(head, one + named.dump() + hashed, signature.dump())
+
+
+def _der(tag: bytes, *parts: bytes) -> bytes:
+    """Return one DER element of `parts`: two kilobytes of them are put together for every seal."""
+    body = b"".join(parts)
+    if len(body) < 0x80:
+        return tag + len(body).to_bytes() + body
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8)
+    return tag + (0x80 | len(length)).to_bytes() + length + body
+
+
+def _retagged(tag: bytes, element: bytes) -> bytes:
+    return tag + element[1:]
 
 
 # Judged ----------------------------------------------------------------------------------------------------------
@@ -108,18 +136,24 @@ def _read(der: bytes, digest: bytes) -> Signed:
         raise BadSignature("not a signature")
     data = content["content"]
     info = only(data["signer_infos"])
-    certificate = parse(signer_of(data, info).dump())
+    signed, certificate = signed_bytes(info), parse(signer_of(data, info).dump())
     verify(info, certificate, "data", digest)
     timestamp, value = _timestamp(info), info["signature"].native
     others = [parse(one.dump()) for one in data["certificates"] if one.dump() != certificate.der]
-    if assembled(_signed(info), value, certificate, others, timestamp.dump()) != der:
+    if assembled(signed, value, certificate, others, timestamp.dump()) != der:
         raise BadSignature("the signature is not in the one form")
     return Signed(certificate, value, timestamp, tuple(one.der for one in others))
 
 
-def is_absent(thing: Any) -> bool:
-    """Whether an optional part is not there; to ask for its `native` value would unfold all of it."""
-    return isinstance(thing, core.Void)
+def signed_bytes(info: Any) -> bytes:
+    """Return what a signer signed: its attributes as a SET of their own. Asked before they are read: the bytes are the
+    very ones that came then, and cost nothing."""
+    return _retagged(SET, info["signed_attrs"].dump())
+
+
+def is_absent(field: Any) -> bool:
+    """Whether an optional field is not there; reading it whole to find out would take half a second."""
+    return isinstance(field, core.Void)
 
 
 def only(things: Any) -> Any:
@@ -149,18 +183,13 @@ def verify(info: Any, certificate: Certificate, kind: str, digest: bytes) -> Non
         raise BadSignature("hashed with something else than SHA-256")
     if info["signature_algorithm"]["algorithm"].native not in ACCEPTED.get(certificate.algorithm, ()):
         raise BadSignature(f"the certificate is for {certificate.algorithm}")
-    told = _attributes(info["signed_attrs"])
+    signed, told = signed_bytes(info), _attributes(info["signed_attrs"])
     if told.get("content_type") != kind or told.get("message_digest") != digest:
         raise BadSignature("the signature is over something else")
     if not _names(told, certificate):
         raise BadSignature("the signature names another certificate")
-    if not certificate.has_signed(_signed(info), info["signature"].native):
+    if not certificate.has_signed(signed, info["signature"].native):
         raise BadSignature("the signature does not verify")
-
-
-def _signed(info: Any) -> bytes:
-    """Return what was signed: the attributes as a SET, not under the tag that carries them (RFC 5652, 5.4)."""
-    return SET + info["signed_attrs"].dump()[1:]
 
 
 def _attributes(attributes: Any) -> dict[str, Any]:

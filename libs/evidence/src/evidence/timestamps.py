@@ -16,10 +16,8 @@ from evidence.signatures import UNREADABLE, BadSignature, is_absent, only, signe
 from evidence.trust import TrustList
 
 LARGEST: Final = 64 * 1024
-SHA256: Final = frozenset(
-    bytes.fromhex(one) for one in ("300d06096086480165030402010500", "300b0609608648016503040201")
-)
-"""How SHA-256 may be named: with parameters that are NULL, or without any (RFC 5754, 2)."""
+SHA256_FORMS: Final = tuple(map(bytes.fromhex, ("300b0609608648016503040201", "300d06096086480165030402010500")))
+"""How SHA-256 may be named: without parameters, or with the empty ones of old (RFC 5754)."""
 GRANTED: Final = ("granted", "granted_with_mods")
 
 
@@ -90,12 +88,8 @@ def _read(token: Any, message: bytes) -> tuple[datetime, Certificate, list[bytes
 
 def _hold_to_form(data: Any, info: Any) -> None:
     """What nobody signed in a timestamp has one form, so that no byte of it can be another without being found."""
-    hashes = [one.dump() for one in (*data["digest_algorithms"], info["digest_algorithm"])]
-    if (
-        len(hashes) != 2
-        or not SHA256.issuperset(hashes)
-        or (data["version"].native, info["version"].native) != ("v3", "v1")
-    ):
+    named = {only(data["digest_algorithms"]).dump(), info["digest_algorithm"].dump()}
+    if not named.issubset(SHA256_FORMS) or (data["version"].native, info["version"].native) != ("v3", "v1"):
         raise BadSignature("the timestamp is not in the one form")
     if not (is_absent(data["crls"]) and is_absent(info["unsigned_attrs"])):
         raise BadSignature("the timestamp carries something that nobody signed")
