@@ -131,10 +131,10 @@ def test_the_code_on_a_document_leads_to_its_seal(suite: Suite, printed: httpx.R
     text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
     found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
     assert found
-    told = httpx.get(f"{suite.url('signing')}/verify/{found[0]}").json()
+    told = httpx.get(f"{suite.url('signing')}/verify/{found[0]}", timeout=60).json()
     assert told["organisation"] in text
-    page = httpx.get(f"{suite.url('signing')}/verify", params={"document": found[0]})
+    page = httpx.get(f"{suite.url('signing')}/verify", params={"document": found[0]}, timeout=60)
     assert told["organisation"] in page.text
     assert 'lang="zh-CN"' in page.text
-    unknown = httpx.get(f"{suite.url('signing')}/verify/{'0' * 8}-0000-0000-0000-{'0' * 12}")
+    unknown = httpx.get(f"{suite.url('signing')}/verify/{'0' * 8}-0000-0000-0000-{'0' * 12}", timeout=60)
     assert (unknown.status_code, unknown.json()["article"]) == (404, "第十六条")
