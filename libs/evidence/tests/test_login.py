@@ -31,8 +31,8 @@ def token_of(holder: Holder, origin: str = ORIGIN, nonce: str = NONCE) -> dict[s
     return login.make(holder.certificate, origin, nonce, holder.sign)
 
 
-def proved(token: Any, folder: Path, at: datetime = NOW) -> Certificate:
-    issuers = trust.load(folder)
+def proved(token: Any, folder: Path) -> Certificate:
+    issuers, at = trust.load(folder), datetime.now(UTC)
     text = token if isinstance(token, str | bytes) else json.dumps(token)
     return login.prove(login.read(text), ORIGIN, NONCE, issuers, issuers.revocations(), at)
 

@@ -4,7 +4,7 @@ from alembic import op
 
 from chassis.tables import create
 
-revision = "0006"
+revision = "0005"
 down_revision = "0004"
 
 

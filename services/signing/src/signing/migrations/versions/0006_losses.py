@@ -4,8 +4,8 @@ from alembic import op
 
 from chassis.tables import create
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ from alembic import op
 
 from chassis.tables import create
 
-revision = "0005"
+revision = "0004"
 down_revision = "0003"
 
 
