@@ -1,4 +1,4 @@
-"""The SQL of documents that leave the house: noted when decided, printed, sealed, filed; their numbers (文号).
+"""The SQL of documents that leave the house: noted when their step was taken, printed, sealed, filed; their numbers.
 
 The rows are the queue of the press: what died in between is found by whoever looks next.
 """
@@ -17,6 +17,7 @@ from contracts.department_worker import ItemDecided
 from contracts.terms import DocumentKind
 from department_worker.domain import Paper
 from department_worker.rows import transposed
+from procedure.notices import NOTICED
 
 
 class Stand(StrEnum):
@@ -29,6 +30,8 @@ class Stand(StrEnum):
     VOID = "VOID"
 
 
+_STEPS: Final = {kind: step for step, kind in NOTICED.items()}
+"""What the column `decided` holds for a notice; for every other document it is the decision."""
 OPEN: Final = (Stand.DECIDED, Stand.ASKED, Stand.ANSWERED)
 _WRITE = """
     INSERT INTO papers (request_id, item_id, kind, decided, traceparent, stand)
@@ -71,7 +74,7 @@ class Waiting(NamedTuple):
 
 async def write(work: Work, papers: Iterable[Paper]) -> None:
     """Note what has to be printed."""
-    rows = ((p.request_id, p.decided.item_id, p.kind.value, p.decided.model_dump_json(), p.traceparent) for p in papers)
+    rows = ((p.request_id, p.step.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
     await work.execute(_WRITE, *transposed(rows))
 
 
@@ -82,8 +85,9 @@ async def waiting(work: Work, stand: Stand, most: int) -> list[Waiting]:
 
 
 def _waiting(row: asyncpg.Record) -> Waiting:
-    decided = ItemDecided.model_validate_json(row["decided"])
-    paper = Paper(row["request_id"], DocumentKind(row["kind"]), decided, row["traceparent"])
+    kind = DocumentKind(row["kind"])
+    step = _STEPS.get(kind, ItemDecided).model_validate_json(row["decided"])
+    paper = Paper(row["request_id"], kind, step, row["traceparent"])
     digest = None if row["digest"] is None else Sha256(row["digest"])
     return Waiting(paper, digest, row["signature"], row["signed_at"])
 

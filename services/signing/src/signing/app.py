@@ -10,6 +10,7 @@ from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
 from evidence.trust import TrustList
+from procedure.notices import NOTICED
 from signing import api, initial, login_api, losses_api, web
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
@@ -49,7 +50,7 @@ def create(settings: Settings) -> Service:
     papers = _papers(service, settings, token, listed_issuers, revoked) if is_pdf else None
     handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
-        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided]),)),
+        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided, *NOTICED]),)),
         Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
         Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
     )
