@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import metrics
 from chassis.database import Database, Work
-from chassis.standing import CertificateIsSuspended
 from chassis.wallclock import WallClock
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
 from contracts.terms import Role
@@ -24,6 +23,7 @@ from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.login import NotProved, Token
 from evidence.trust import TrustList
 from procedure.refusals import Refusal
+from procedure.roster import CertificateIsSuspended
 from signing import login_store, losses_store, sessions, store
 from signing.platform import Platform
 from signing.rates import Rates
