@@ -65,7 +65,7 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
-    service.serves(web.router(Verifier(service.database, settings.trusted)))
+    service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses_api.router(service.database, service.wallclock))

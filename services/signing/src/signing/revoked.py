@@ -20,12 +20,13 @@ log = structlog.get_logger()
 
 
 class RevokedList:
-    """The newest list of each issuer; `now` is what is known."""
+    """The newest list of each issuer; `now` is what is known, `lists` the same as it was fetched (DER), by issuer."""
 
     def __init__(self, trust: TrustList, every_seconds: float) -> None:
         self._trust = trust
         self._every_seconds = every_seconds
         self.now = Revocations()
+        self.lists: dict[bytes, bytes] = {}
 
     async def is_known(self) -> bool:
         """Whether every issuer has told something; asked by readiness."""
@@ -40,10 +41,12 @@ class RevokedList:
 
     async def fetch(self) -> None:
         """Ask every issuer once; what does not answer, or does not verify, is said and changes nothing."""
-        for issuer in self._trust.issuers.values():
+        for key, issuer in self._trust.issuers.items():
             try:
                 der = await asyncio.to_thread(_published, issuer)
-                self.now = self.now.with_list(parse_list(der, issuer.certificate))
+                newest = self.now.with_list(parse_list(der, issuer.certificate))
+                if newest is not self.now:
+                    self.now, self.lists[key] = newest, der
             except (OSError, ValueError, NotTrusted, BadTrustList) as trouble:
                 log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
 
