@@ -12,7 +12,7 @@ from contracts.intake import ApplicationReceived
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
 from contracts.terms import SealForm
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
-from department_worker import api
+from department_worker import api, proofs_api
 from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -64,6 +64,8 @@ def create(settings: Settings) -> Service:
         wake=wake,
     )
     service.serves(api.router(office))
+    filing = Filing(settings.documents_url) if settings.documents_url else None
+    service.serves(proofs_api.router(service.database, filing))
     if press is not None:
         service.beside(press.run)
     return service
