@@ -5,12 +5,13 @@ A list that cannot be fetched grows old; past its issuer's grace nobody logs in.
 
 import asyncio
 import urllib.request
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import structlog
 
 from evidence.certificates import NotTrusted
-from evidence.revocation import LARGEST_LIST, Revocations, parse_list
+from evidence.revocation import LARGEST_LIST, Revocations, Revoked, parse_list
 from evidence.trust import BadTrustList, Issuer, TrustList
 
 PATIENCE_SECONDS: Final = 10.0
@@ -27,10 +28,18 @@ class RevokedList:
         self._every_seconds = every_seconds
         self.now = Revocations()
         self.lists: dict[bytes, bytes] = {}
+        self.is_new = asyncio.Event()
+        """Set when a list came; whoever acts on it clears it."""
 
     async def is_known(self) -> bool:
         """Whether every issuer has told something; asked by readiness."""
         return all(issuer in self.now.lists for issuer in self._trust.issuers)
+
+    def of_issuers(self) -> Iterator[tuple[Issuer, Mapping[str, Revoked]]]:
+        """Each issuer that told something, and what it revoked, by serial."""
+        for key, issuer in self._trust.issuers.items():
+            if key in self.now.lists:
+                yield issuer, self.now.lists[key].revoked
 
     async def keep_fresh(self) -> None:
         """Fetch for as long as the service lives, sooner while something is missing."""
@@ -47,6 +56,7 @@ class RevokedList:
                 newest = self.now.with_list(parse_list(der, issuer.certificate))
                 if newest is not self.now:
                     self.now, self.lists[key] = newest, der
+                    self.is_new.set()
             except (OSError, ValueError, NotTrusted, BadTrustList) as trouble:
                 log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
 
