@@ -21,7 +21,7 @@ from evidence.certificates import Purpose
 from local.authority import SEALS
 from local.authority.seals import prepare_seals
 from local.postgres import Postgres, create_databases
-from local.posts import officers_certificate
+from local.posts import person
 from local.processes import PROCESSES
 from local.rehearsal import HOSTED, Rehearsal, rehearsing
 from local.standin import Holder, authority
@@ -29,8 +29,8 @@ from local.suite import CATALOGUE, migrate
 
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
 ORIGIN: Final = "http://rehearsal"
-SERIAL: Final = officers_certificate("210281", "RFB")
-LOST: Final = f"/certificates/{SERIAL}"
+OFFICER: Final = person("officer", jurisdiction="210281", department="RFB")
+LOST: Final = f"/certificates/{OFFICER.serial}"
 Tale = Callable[["Desk"], Awaitable[None]]
 Live = Callable[[Tale], None]
 
@@ -53,7 +53,7 @@ def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def key() -> Holder:
     """The key of an officer who is on the roster."""
-    return authority().issue("经办人", Purpose.LOGIN, serial=SERIAL)
+    return authority().issue(OFFICER.holder, Purpose.LOGIN, serial=OFFICER.serial)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_dying_at_every_await_of_a_refusal_no_refusal_is_told_that_is_not_record
     async def tale(desk: Desk) -> None:
         refused, deaths = await desk.survives(lambda: desk.log_in(spoilt=True))
         assert code(refused) == (401, "SIGNATURE_WRONG") and deaths > 10
-        assert 1 <= await desk.count(f"login_attempts WHERE serial = '{SERIAL}'") <= len(desk.tried)
+        assert 1 <= await desk.count(f"login_attempts WHERE serial = '{OFFICER.serial}'") <= len(desk.tried)
         assert await desk.count("login_sessions") == 0
 
     live(tale)
@@ -186,7 +186,7 @@ def test_dying_at_every_await_of_a_loss_suspends_once_and_ends_every_session(liv
         assert await desk.count("login_sessions") == 0 and await desk.count("suspensions") == 1
         await desk.r.settle()
         (said,) = desk.said("CertificateSuspended")
-        assert said["serial"] == SERIAL
+        assert said["serial"] == OFFICER.serial
         assert await desk.count("suspensions WHERE until IS NULL", "department-worker") == 1
         assert code(await desk.log_in()) == (403, "CERTIFICATE_IS_SUSPENDED")
 
