@@ -1,6 +1,7 @@
 """One real decision's document: sealed in its department's token, printed by the builder, verified offline.
 
 What the builder prints is judged by our judge, by `./run verify` and by poppler's pdfsig; altered, it is not believed.
+A notice that an item is not accepted goes the same way, and its item waits for none of it.
 """
 
 import re
@@ -13,7 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.codes import ItemCode
+from contracts.envelope import derived_id
 from contracts.terms import ProcessType, Stage
+from dispatcher.domain import item_id_of
 from evidence import confined
 from evidence.documents import Finding
 from local import verify
@@ -21,10 +25,29 @@ from local.builder import People, eventually
 from local.suite import Suite
 
 CODE = "2018-210281-47-03-000777"
+TURNED_AWAY = "2018-210281-47-03-000778"
+ITEM, OFFICE = ItemCode("S1-09"), "RFB"
 
 
 @pytest.fixture(scope="module")
-def departments(suite: Suite) -> Iterator[None]:
+def notice(suite: Suite) -> dict[str, Any]:
+    """The notice that an item was not accepted, as its builder finds it; the officer is there before any system."""
+    people = People(suite)
+    people.push(TURNED_AWAY, ProcessType.SOCIAL_SMALL).raise_for_status()
+    materials = people.materials(ProcessType.SOCIAL_SMALL, Stage.LAND_USE)
+    people.declare(TURNED_AWAY, Stage.LAND_USE, materials).raise_for_status()
+    item, officer = item_id_of(derived_id("application", TURNED_AWAY, 1), ITEM, 1), people.officer("210281", OFFICE)
+    url = f"{suite.url('department-worker')}/items/{item}"
+    eventually(lambda: people.http.get(url, headers=officer), lambda told: told.status_code == 200)
+    step = {"step": "NOT_ACCEPT", "opinion": "申请事项依法不属于本机关职权范围"}
+    told = eventually(lambda: people.step(str(item), step, officer), lambda answer: answer.status_code == 200)
+    assert told.json()["state"] == "NOT_ACCEPTED"
+    (found,) = eventually(lambda: get(people, "results", TURNED_AWAY).json(), lambda told: len(told) == 1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def departments(suite: Suite, notice: dict[str, Any]) -> Iterator[None]:
     """Every department's own system, as a process that speaks nothing but Kafka."""
     command = [sys.executable, "-m", "local.department", suite.bootstrap]
     systems = [
@@ -51,8 +74,8 @@ def listed(people: People) -> list[dict[str, Any]]:
     return get(people, "results").json()
 
 
-def get(people: People, path: str) -> httpx.Response:
-    return people.http.get(f"{people.suite.url('intake')}/projects/{CODE}/{path}", headers=people.builder())
+def get(people: People, path: str, code: str = CODE) -> httpx.Response:
+    return people.http.get(f"{people.suite.url('intake')}/projects/{code}/{path}", headers=people.builder())
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +92,18 @@ def printed(suite: Suite, document: str) -> httpx.Response:
 def trust(suite: Suite) -> Path:
     assert suite.authority is not None
     return suite.authority.trust
+
+
+def test_that_an_item_is_not_accepted_is_told_in_a_valid_document(
+    suite: Suite, notice: dict[str, Any], trust: Path, tmp_path: Path
+) -> None:
+    assert (notice["notice"], notice["outcome"], notice["item_code"]) == ("NOT_ACCEPTED", None, ITEM)
+    printed = get(People(suite), f"results/{notice['document']}", TURNED_AWAY)
+    verdict = confined.judge(printed.content, trust)
+    assert verdict.finding is Finding.VALID, verdict
+    (tmp_path / "one.pdf").write_bytes(printed.content)
+    text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
+    assert "不予受理通知书" in text
 
 
 def test_what_leaves_the_house_is_a_file_and_an_opinion_is_not(results: list[dict[str, Any]]) -> None:
@@ -110,6 +145,32 @@ def test_every_print_is_the_same_file_and_is_logged(suite: Suite, printed: httpx
     )
     said = [one["event"] for one in timeline if one["type"] == "ResultPrinted"]
     assert {one["document"] for one in said} == {document}
+
+
+def office_of(people: People, item: str) -> dict[str, str]:
+    """Return where an item is handled, as the timeline tells it."""
+    told = (one["event"] for one in people.supervise(f"/projects/{CODE}/timeline"))
+    event = next(one for one in told if one.get("item_id") == item and "department" in one)
+    return {name: event[name] for name in ("jurisdiction", "department")}
+
+
+def test_the_office_that_made_it_reads_the_same_file_and_no_other_office_does(
+    suite: Suite, results: list[dict[str, Any]], printed: httpx.Response, document: str
+) -> None:
+    people, item = People(suite), next(one["item_id"] for one in results if one["document"] == document)
+    own = office_of(people, item)
+    other = {**own, "department": "WWJ" if own["department"] != "WWJ" else "RFB"}
+
+    def read(item_id: str, **office: str) -> httpx.Response:
+        url = f"{suite.url('department-worker')}/items/{item_id}/document"
+        return people.http.get(url, headers=people.header("officer", **office))
+
+    assert read(item, **own).content == printed.content
+    refused = read(item, **other)
+    assert (refused.status_code, refused.json()["code"]) == (403, "NOT_YOUR_JURISDICTION")
+    opinion = next(one["item_id"] for one in results if one["document"] is None)
+    nothing = read(opinion, **office_of(people, opinion))
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "NO_SEALED_DOCUMENT")
 
 
 def test_a_file_of_nobody_is_not_found(suite: Suite, printed: httpx.Response) -> None:

@@ -1,4 +1,4 @@
-"""The press on a real database: what is decided is printed, its seal asked for, and filed when it came; each once.
+"""The press on a real database: what is decided or told is printed, its seal asked for, filed when it came; each once.
 
 Documents are really printed and sealed, in this process; only the key and the timestamp are made on the spot.
 """
@@ -14,11 +14,11 @@ import pytest
 from chassis.filing import Filing
 from contracts import topics
 from contracts.codes import Sha256
-from contracts.department_worker import ItemConcluded, SealFailed, SealRequested
-from contracts.dispatcher import ItemDispatched
+from contracts.department_worker import DocumentIssued, ItemConcluded, SealFailed, SealRequested
+from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import decode
 from contracts.signing import SealCompleted, SealRejected
-from contracts.terms import ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
+from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 from department_worker import workshop
 from department_worker.documents import Facts
 from department_worker.handlers import Handlers
@@ -45,11 +45,13 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fails = 0
+        self.printed: list[Facts] = []
 
     async def prepared(self, facts: Facts) -> Prepared:
         if self.fails:
             self.fails -= 1
             raise WorkshopFails("died")
+        self.printed.append(facts)
         return workshop.prepare(facts, fonts.prepare(), True)
 
     async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
@@ -144,6 +146,20 @@ def completed(asked: SealRequested, signature: bytes, at: datetime = MONDAY) -> 
     )
 
 
+def rejected(asked: SealRequested) -> SealRejected:
+    return SealRejected(
+        event_id=UUID(int=5),
+        causation_id=asked.event_id,
+        occurred_at=MONDAY,
+        project_code=asked.project_code,
+        request_id=asked.request_id,
+        item_id=asked.item_id,
+        item_code=asked.item_code,
+        code="SEAL_NOT_GRANTED",
+        message="印章未获授权",
+    )
+
+
 def signed(asked: SealRequested) -> SealCompleted:
     return completed(asked, OFFICE.signature(bytes.fromhex(asked.digest)))
 
@@ -215,20 +231,105 @@ async def test_a_signature_over_something_else_concludes_nothing(shop: Shop) -> 
 async def test_a_refused_seal_puts_the_item_before_its_decision_and_voids_the_document(shop: Shop) -> None:
     await shop.decide(dispatched("S1-04", **PERMIT))
     (asked,) = await shop.said("print_some")
-    refused = SealRejected(
-        event_id=UUID(int=5),
-        causation_id=asked.event_id,
-        occurred_at=MONDAY,
-        project_code=asked.project_code,
-        request_id=asked.request_id,
-        item_id=asked.item_id,
-        item_code=asked.item_code,
-        code="SEAL_NOT_GRANTED",
-        message="印章未获授权",
-    )
-    (failed,) = await shop.answer(refused)
+    (failed,) = await shop.answer(rejected(asked))
     assert isinstance(failed, SealFailed)
     assert await shop.stands() == ["VOID"]
+
+
+def supplement(item: ItemDispatched) -> ItemSupplemented:
+    names = ("project_code", "application_id", "stage", "item_id", "item_code", "attempt", "department", "jurisdiction")
+    about: dict[str, Any] = {name: getattr(item, name) for name in names}
+    when = {"occurred_at": MONDAY, "submitted_at": MONDAY}
+    made = {"event_id": UUID(int=6), "causation_id": UUID(int=9), "materials": (), "explanation": "已补充"}
+    return ItemSupplemented(**about, **when, **made)
+
+
+async def give_and(shop: Shop, item: ItemDispatched, step: ItemStep) -> Any:
+    """Let the department take a step of which the builder is told; return the request for the notice's seal."""
+    await shop.room.give(item)
+    await shop.room.step(item, step, opinion="缺少规划条件，请补齐")
+    (asked,) = await shop.said("print_some")
+    return asked
+
+
+NOTICES = [
+    (ItemStep.NOT_ACCEPT, DocumentKind.NOT_ACCEPTED, ItemState.NOT_ACCEPTED, "瓦自然资不受〔2026〕1号"),
+    (ItemStep.START_CORRECTION, DocumentKind.CORRECTION, ItemState.CORRECTION_PRE, "瓦自然资补〔2026〕1号"),
+]
+
+
+@pytest.mark.parametrize(("step", "kind", "state", "number"), NOTICES)
+async def test_a_notice_is_printed_sealed_and_issued_and_its_item_waits_for_none_of_it(
+    shop: Shop, step: ItemStep, kind: DocumentKind, state: ItemState, number: str
+) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    asked = await give_and(shop, item, step)
+    assert (await shop.room.item(item)).state is state
+    assert (asked.form, asked.document_kind, asked.seal) == (SealForm.PDF, kind, "210281.GHJ")
+    assert await shop.room.database.pool.fetchval("SELECT number FROM papers") == number
+    assert names(await shop.answer(signed(asked))) == []
+    (issued,) = await shop.said("seal_some")
+    assert isinstance(issued, DocumentIssued)
+    assert (issued.kind, issued.request_id, issued.item_id) == (kind, asked.request_id, item.item_id)
+    trusted = trust.load(shop.trust)
+    file = await shop.filing.read(issued.document)
+    assert documents.judge(file, trusted, trusted.revocations()).finding is Finding.VALID
+    assert (await shop.room.item(item)).state is state
+
+
+async def test_a_notice_is_issued_once(shop: Shop) -> None:
+    asked = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    assert await shop.said("print_some") == []
+    await shop.answer(signed(asked), signed(asked))
+    assert names(await shop.said("seal_some")) == ["DocumentIssued"]
+    await shop.answer(signed(asked))
+    assert await shop.said("seal_some") == []
+
+
+async def test_a_notice_is_issued_although_its_item_went_on(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    await shop.room.give(item)
+    await shop.room.step(item, ItemStep.START_CORRECTION, opinion="请补齐")
+    await shop.room.give(supplement(item))
+    await shop.room.step(item, ItemStep.NOT_ACCEPT, opinion="不属于本机关职权范围")
+    asked = await shop.said("print_some")
+    assert {one.document_kind for one in asked} == {DocumentKind.CORRECTION, DocumentKind.NOT_ACCEPTED}
+
+
+async def test_a_correction_says_how_it_stood_when_it_was_told_not_when_it_is_printed(shop: Shop) -> None:
+    early, later = dispatched("S1-04", **PERMIT), dispatched("S1-05", **PERMIT)
+    await shop.room.give(early, later)
+    await shop.room.step(early, ItemStep.START_CORRECTION, opinion="请补齐")
+    await shop.room.give(supplement(early))
+    await shop.room.step(early, ItemStep.ACCEPT)
+    await shop.room.step(later, ItemStep.ACCEPT)
+    await shop.room.step(later, ItemStep.START_CORRECTION, opinion="请补充")
+    await shop.said("print_some")
+    assert {one.opinion: one.accepted for one in shop.bench.printed} == {"请补齐": None, "请补充": MONDAY.date()}
+
+
+async def test_a_refused_seal_of_a_notice_leaves_the_item_as_it_is(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    asked = await give_and(shop, item, ItemStep.NOT_ACCEPT)
+    assert await shop.answer(rejected(asked)) == []
+    assert await shop.stands() == ["VOID"]
+    assert (await shop.room.item(item)).state is ItemState.NOT_ACCEPTED
+
+
+async def test_a_decision_and_a_notice_are_filed_in_one_turn(shop: Shop) -> None:
+    await shop.decide(dispatched("S1-05", **PERMIT))
+    (decision,) = await shop.said("print_some")
+    notice = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    await shop.answer(signed(decision), signed(notice))
+    assert sorted(names(await shop.said("seal_some"))) == ["DocumentIssued", "ItemConcluded"]
+
+
+async def test_records_have_no_notices(sealing_room: Room) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    await sealing_room.give(item)
+    assert names(await sealing_room.step(item, ItemStep.NOT_ACCEPT, opinion="不予受理")) == ["ItemNotAccepted"]
+    assert not any("papers" in query for query in sealing_room.queries)
+    assert await sealing_room.database.pool.fetchval("SELECT count(*) FROM papers") == 0
 
 
 async def test_the_file_is_addressed_by_its_content(shop: Shop) -> None:

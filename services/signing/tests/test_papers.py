@@ -18,7 +18,7 @@ from chassis.database import Database
 from chassis.parking import Raw
 from contracts import topics
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
-from contracts.department_worker import ItemDecided, SealRequested
+from contracts.department_worker import ItemDecided, ItemNotAccepted, SealRequested
 from contracts.envelope import decode
 from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
@@ -33,6 +33,7 @@ from evidence.trust import TrustList
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
+from procedure.notices import request_id_of
 from procedure.refusals import Refusal
 from signing import papers
 from signing.handlers import Handlers
@@ -105,6 +106,20 @@ def decided(number: int = 1) -> ItemDecided:
 DECISION = papers.decision_of(decided())
 
 
+def not_accepted() -> ItemNotAccepted:
+    told = decided().model_dump(exclude={"outcome", "seal_request_id", "document_dated_on", "special_handling"})
+    return ItemNotAccepted(**{name: told[name] for name in ItemNotAccepted.model_fields if name in told})
+
+
+def notice_request(**more: Any) -> SealRequested:
+    about = {"request_id": request_id_of(not_accepted()), "item_id": not_accepted().item_id}
+    return request(**(about | {"document_kind": DocumentKind.NOT_ACCEPTED} | more))
+
+
+NOTICE = papers.decision_of(not_accepted())
+NOTICE_GRANT = replace(GRANT, kinds=frozenset(DocumentKind))
+
+
 def test_what_is_registered_granted_and_by_an_officer_may_be_sealed() -> None:
     papers.hold(request(), DECISION, [GRANT], [ENTRY], AT)
 
@@ -137,6 +152,34 @@ def test_anything_else_is_refused_by_its_own_name(
 ) -> None:
     with pytest.raises(refusal):
         papers.hold(asked, decision, [grant], entries, AT)
+
+
+def test_a_notice_of_a_registered_step_may_be_sealed() -> None:
+    papers.hold(notice_request(), NOTICE, [NOTICE_GRANT], [ENTRY], AT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "grant", "entries", "refusal"),
+    [
+        (notice_request(document_kind=DocumentKind.CORRECTION), NOTICE_GRANT, [ENTRY], NotRegistered),
+        (notice_request(document_kind=DocumentKind.DECISION), NOTICE_GRANT, [ENTRY], NotRegistered),
+        (notice_request(document_kind=DocumentKind.REFUSAL), NOTICE_GRANT, [ENTRY], NotRegistered),
+        (notice_request(item_id=UUID(int=9)), NOTICE_GRANT, [ENTRY], NotRegistered),
+        (notice_request(actor=Actor(holder="李四", certificate="5A02")), NOTICE_GRANT, [ENTRY], NotRegistered),
+        (notice_request(), GRANT, [ENTRY], SealNotGranted),
+        (notice_request(), NOTICE_GRANT, [], OfficerNotOnRoster),
+    ],
+)
+def test_any_other_notice_is_refused_by_its_own_name(
+    asked: SealRequested, grant: Grant, entries: Sequence[RosterEntry], refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal):
+        papers.hold(asked, NOTICE, [grant], entries, AT)
+
+
+def test_a_decision_makes_no_notice() -> None:
+    with pytest.raises(NotRegistered):
+        papers.hold(request(document_kind=DocumentKind.NOT_ACCEPTED), DECISION, [NOTICE_GRANT], [ENTRY], AT)
 
 
 def test_a_decision_that_special_handling_entered_needs_no_officer_of_the_department() -> None:
@@ -239,7 +282,7 @@ class Desk:
         self.handlers = Handlers(self.door, clock, (), self.papers)  # pyright: ignore[reportArgumentType]
         self.held: list[Any] = []
 
-    async def decide(self, *events: ItemDecided) -> None:
+    async def decide(self, *events: ItemDecided | ItemNotAccepted) -> None:
         async with self.database.work() as work:
             await self.papers.on_items([received(topics.ITEMS.name, one) for one in events], work)
 
@@ -293,6 +336,15 @@ async def test_a_registered_document_is_sealed_once_and_the_first_answer_stays(d
     assert [desk.found(one) for one in (first, second)] == [Finding.VALID, Finding.VALID]
     assert (first.form, first.algorithm) == (SealForm.PDF, "cms/ecdsa-p256-sha256")
     assert await desk.ask(request(1), request(2)) == []
+    assert desk.door.used == 2
+
+
+async def test_a_notice_is_sealed_once_its_step_is_registered(desk: Desk) -> None:
+    desk.grants = [NOTICE_GRANT]
+    await desk.decide(not_accepted(), decided(2))
+    notice, decision = await desk.ask(notice_request(), request(2))
+    assert [desk.found(one) for one in (notice, decision)] == [Finding.VALID, Finding.VALID]
+    assert await desk.ask(notice_request()) == []
     assert desk.door.used == 2
 
 

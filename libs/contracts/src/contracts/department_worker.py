@@ -198,6 +198,19 @@ class ItemActRefused(AboutItem):
     actor: Actor
 
 
+class DocumentIssued(AboutItem):
+    """A notice of a step of this item left the house, sealed at `at`: `document` is the SHA-256 of its file (Art. 16).
+
+    It is no step: nothing about the item waited for it.
+    """
+
+    at: Instant
+    kind: DocumentKind
+    request_id: UUID
+    document: Sha256
+    actor: Actor
+
+
 class SealRequested(ProjectEvent):
     """A registered document waits for its seal; `request_id` makes it idempotent (Art. 10, 16).
 

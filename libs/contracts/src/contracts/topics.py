@@ -85,6 +85,7 @@ ITEMS = Topic(
         department_worker.MaterialsRecorded,
         department_worker.LateOpinionRecorded,
         department_worker.ItemActRefused,
+        department_worker.DocumentIssued,
     ),
 )
 CLOCKS = Topic(

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,11 +13,14 @@ import orjson
 from contracts.codes import Sha256
 from contracts.department import ItemReport
 from contracts.department_worker import (
+    CorrectionRequested,
+    DocumentIssued,
     ItemAccepted,
     ItemActRefused,
     ItemApproved,
     ItemConcluded,
     ItemDecided,
+    ItemNotAccepted,
     ItemReviewed,
     ItemStepped,
     LateOpinionRecorded,
@@ -34,7 +37,7 @@ from contracts.dispatcher import (
 from contracts.envelope import derived_id
 from contracts.intake import ApplicationReceived
 from contracts.parts import Actor, MaterialRef, ResultRef
-from contracts.signing import RosterEntry, SealCompleted, SealRejected
+from contracts.signing import SealCompleted, SealRejected
 from contracts.supervision import SpecialHandlingGranted
 from contracts.terms import (
     ClockEnd,
@@ -57,8 +60,9 @@ from procedure import lights
 from procedure.calendar import SHANGHAI, Calendar, YearNotCovered
 from procedure.catalogue import Catalogue
 from procedure.items import Act, Happened, Item, advance
+from procedure.notices import NOTICED, NOTICES, NoticedStep, request_id_of
 from procedure.refusals import CalendarDoesNotReach, Refusal
-from procedure.roster import hold_to_roster, may_handle
+from procedure.roster import Record, hold_to_record, may_act
 from procedure.special_handling import EFFECTS
 
 PLATFORM: Final = Actor(holder="联合审批平台", certificate="platform")
@@ -106,12 +110,17 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A document that leaves the house, as it is decided: it has to be printed before its seal can be asked for."""
+    """A document that leaves the house, with the step that it tells of: it has to be printed before its seal can be
+    asked for. An item waits for the document of its decision; for a notice it does not."""
 
     request_id: UUID
     kind: DocumentKind
-    decided: ItemDecided
+    step: ItemDecided | NoticedStep
     traceparent: str = ""
+
+    @property
+    def is_notice(self) -> bool:
+        return self.kind in NOTICES
 
 
 class Dossier(NamedTuple):
@@ -193,9 +202,9 @@ def act_of(event: ItemSupplemented | ItemWithdrawn) -> Act:
     return Act(ItemStep.WITHDRAW, event.actor, event.withdrawn_at, event.event_id, opinion=event.reason)
 
 
-def is_rostered(roster: Sequence[RosterEntry], item: Item, at: datetime) -> bool:
-    """Whether the entries of one holder let it handle `item` at `at` (Art. 18)."""
-    return may_handle(roster, at, item.jurisdiction, item.department, item.item_code)
+def lets_act(record: Record, item: Item, at: datetime) -> bool:
+    """Whether what is known of one holder lets it handle `item` at `at` (Art. 18, 20)."""
+    return may_act(record, at, item.jurisdiction, item.department, item.item_code)
 
 
 def is_answered(before: Item, after: Item) -> bool:
@@ -209,16 +218,17 @@ def hold_to_department(step: ItemStep) -> None:
         raise NotADepartmentsStep(step=step.value)
 
 
-def reported(report: ItemReport, item: Item, received_at: datetime, roster: Sequence[RosterEntry]) -> Act:
+def reported(report: ItemReport, item: Item, received_at: datetime, record: Record) -> Act:
     """Return what a department's system reported; it counts from the broker's append time.
 
-    `roster` are the entries of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem or NotOnRoster.
+    `record` is what is known of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem,
+    CertificateIsSuspended or NotOnRoster.
     """
     hold_to_department(report.step)
     ours = (item.department, item.jurisdiction, item.item_code, item.project_code)
     if (report.department, report.jurisdiction, report.item_code, report.project_code) != ours:
         raise NotThisDepartmentsItem
-    hold_to_roster(roster, received_at, item.jurisdiction, item.department, item.item_code)
+    hold_to_record(record, received_at, item.jurisdiction, item.department, item.item_code)
     return Act(
         report.step,
         report.actor,
@@ -449,12 +459,12 @@ def _kind(item: Item, outcome: Outcome) -> DocumentKind:
     return DocumentKind.OPINION if item.kind is ItemKind.CONSULT else DocumentKind.DECISION
 
 
-def seal_request(item: Item, document: Document, decided: ItemDecided) -> SealRequested:
-    """Return the request to seal `document` with the department's seal."""
+def seal_request(item: Item, document: Document, step: ItemStepped) -> SealRequested:
+    """Return the request to seal the `document` of a step with the department's seal."""
     return SealRequested(
         event_id=derived_id("seal-request", document.request_id),
-        causation_id=decided.event_id,
-        occurred_at=decided.at,
+        causation_id=step.event_id,
+        occurred_at=step.at,
         project_code=item.project_code,
         request_id=document.request_id,
         item_id=item.item_id,
@@ -462,7 +472,7 @@ def seal_request(item: Item, document: Document, decided: ItemDecided) -> SealRe
         document_kind=document.kind,
         digest=document.digest,
         seal=f"{item.jurisdiction}.{item.department}",
-        actor=decided.actor,
+        actor=step.actor,
     )
 
 
@@ -472,10 +482,9 @@ def leaves_the_house(item: Item, kind: DocumentKind) -> bool:
 
 
 def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number: str, verify_url: str) -> Facts:
-    """Return what a decision's document says, under the catalogue that its case runs under."""
-    decided = paper.decided
-    dated = decided.document_dated_on or decided.at.astimezone(SHANGHAI).date()
-    started = item.clock.started_at if item.clock else decided.at
+    """Return what a document says, under the catalogue that its case runs under."""
+    step = paper.step
+    dated = getattr(step, "document_dated_on", None) or step.at.astimezone(SHANGHAI).date()
     return Facts(
         kind=paper.kind,
         item_kind=item.kind,
@@ -488,9 +497,9 @@ def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number
         project_code=item.project_code,
         item_name=dossier.name,
         applied=item.applied_at.astimezone(SHANGHAI).date(),
-        accepted=started.astimezone(SHANGHAI).date(),
+        accepted=_accepted_on(item, step),
         dated=dated,
-        opinion=decided.opinion,
+        opinion=step.opinion,
         limit_days=item.limit_days,
         deferred=tuple(f"{city.materials[one.code].name}（{one.promised_on}前）" for one in item.deferred),
         review_authority=documents.review_authority_of(city, item.jurisdiction),
@@ -498,10 +507,25 @@ def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number
     )
 
 
+def _accepted_on(item: Item, step: ItemDecided | NoticedStep) -> date | None:
+    """Return the local day of acceptance as it stood at `step`, which may be printed later; None before acceptance."""
+    if isinstance(step, ItemNotAccepted) or (isinstance(step, CorrectionRequested) and step.before_acceptance):
+        return None
+    started = item.clock.started_at if item.clock else step.at
+    return started.astimezone(SHANGHAI).date()
+
+
+def notices_of(result: Result, traceparent: str) -> list[Paper]:
+    """Return the notices that what came of an act makes: each is a document of its own, with an id of its step."""
+    steps = (event for event in result.said if isinstance(event, NoticedStep))
+    papers = (Paper(request_id_of(step), NOTICED[type(step)], step, traceparent) for step in steps)
+    return [paper for paper in papers if leaves_the_house(result.item, paper.kind)]
+
+
 def paper_request(item: Item, paper: Paper, digest: Sha256) -> SealRequested:
     """Return the request to seal a printed document: `digest` is of all of it but the signature's gap."""
     document = Document(paper.request_id, item.item_id, paper.kind, digest, b"")
-    return seal_request(item, document, paper.decided).model_copy(update={"form": SealForm.PDF})
+    return seal_request(item, document, paper.step).model_copy(update={"form": SealForm.PDF})
 
 
 def answered(event: SealCompleted) -> tuple[UUID, bytes, datetime]:
@@ -512,6 +536,29 @@ def answered(event: SealCompleted) -> tuple[UUID, bytes, datetime]:
 def paper_sealed(paper: Paper, file: Sha256, signed_at: datetime) -> Act:
     """Return the act that concludes an item when its document is sealed and stored under `file` (Art. 10, 16)."""
     return Act(ItemStep.SEAL, PLATFORM, signed_at, paper.request_id, document=file)
+
+
+def issued(paper: Paper, file: Sha256, signed_at: datetime) -> DocumentIssued:
+    """Return what tells that a notice is sealed and stored under `file` (Art. 16)."""
+    step = paper.step
+    return DocumentIssued(
+        event_id=derived_id("issued", paper.request_id),
+        causation_id=step.event_id,
+        occurred_at=signed_at,
+        project_code=step.project_code,
+        application_id=step.application_id,
+        stage=step.stage,
+        item_id=step.item_id,
+        item_code=step.item_code,
+        attempt=step.attempt,
+        department=step.department,
+        jurisdiction=step.jurisdiction,
+        at=signed_at,
+        kind=paper.kind,
+        request_id=paper.request_id,
+        document=file,
+        actor=step.actor,
+    )
 
 
 def is_on_desk(item: Item) -> bool:

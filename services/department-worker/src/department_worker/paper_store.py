@@ -1,4 +1,4 @@
-"""The SQL of documents that leave the house: noted when decided, printed, sealed, filed; their numbers (文号).
+"""The SQL of documents that leave the house: noted when their step was taken, printed, sealed, filed; their numbers.
 
 The rows are the queue of the press: what died in between is found by whoever looks next.
 """
@@ -17,6 +17,7 @@ from contracts.department_worker import ItemDecided
 from contracts.terms import DocumentKind
 from department_worker.domain import Paper
 from department_worker.rows import transposed
+from procedure.notices import NOTICED
 
 
 class Stand(StrEnum):
@@ -29,6 +30,8 @@ class Stand(StrEnum):
     VOID = "VOID"
 
 
+_STEPS: Final = {kind: step for step, kind in NOTICED.items()}
+"""What the column `decided` holds for a notice; for every other document it is the decision."""
 OPEN: Final = (Stand.DECIDED, Stand.ASKED, Stand.ANSWERED)
 _WRITE = """
     INSERT INTO papers (request_id, item_id, kind, decided, traceparent, stand)
@@ -57,6 +60,7 @@ _FILE = """
     FROM unnest($1::uuid[], $2::text[]) AS u (request_id, file) WHERE p.request_id = u.request_id
 """
 _VOID = "UPDATE papers SET stand = 'VOID' WHERE request_id = ANY($1::uuid[]) AND stand <> 'SEALED'"
+_LAST_FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' ORDER BY signed_at DESC LIMIT 1"
 _FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' AND file = $2"
 
 
@@ -71,7 +75,7 @@ class Waiting(NamedTuple):
 
 async def write(work: Work, papers: Iterable[Paper]) -> None:
     """Note what has to be printed."""
-    rows = ((p.request_id, p.decided.item_id, p.kind.value, p.decided.model_dump_json(), p.traceparent) for p in papers)
+    rows = ((p.request_id, p.step.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
     await work.execute(_WRITE, *transposed(rows))
 
 
@@ -82,8 +86,9 @@ async def waiting(work: Work, stand: Stand, most: int) -> list[Waiting]:
 
 
 def _waiting(row: asyncpg.Record) -> Waiting:
-    decided = ItemDecided.model_validate_json(row["decided"])
-    paper = Paper(row["request_id"], DocumentKind(row["kind"]), decided, row["traceparent"])
+    kind = DocumentKind(row["kind"])
+    step = _STEPS.get(kind, ItemDecided).model_validate_json(row["decided"])
+    paper = Paper(row["request_id"], kind, step, row["traceparent"])
     digest = None if row["digest"] is None else Sha256(row["digest"])
     return Waiting(paper, digest, row["signature"], row["signed_at"])
 
@@ -121,3 +126,8 @@ async def void(work: Work, requests: Collection[UUID]) -> None:
 async def is_filed(connection: Connection, item_id: UUID, file: Sha256) -> bool:
     """Whether that file is the item's sealed document."""
     return await connection.fetchval(_FILED, item_id, file) is not None
+
+
+async def filed(connection: Connection, item_id: UUID) -> Sha256 | None:
+    """Return under which digest the item's sealed document is filed, the last one if there were several; or None."""
+    return await connection.fetchval(_LAST_FILED, item_id)

@@ -1,7 +1,8 @@
-"""The press: what was decided is printed, its seal is asked for; what signing made is put in, and the item concludes.
+"""The press: what was decided, or has to be told, is printed, its seal is asked for; what signing made is put in, and
+the item concludes or its notice is issued.
 
 It runs beside the bus and takes its work from rows (`paper_store`), each step in one unit of work: a document is
-printed and asked for or it is neither; it is filed and its item concludes or it waits. Nothing is lost while signing
+printed and asked for or it is neither; it is filed and its item concludes, or it waits. Nothing is lost while signing
 is away.
 """
 
@@ -89,11 +90,11 @@ class Press:
     # Printed ----------------------------------------------------------------------------------------------------
 
     async def print_some(self, most: int = MOST) -> int:
-        """Print what was decided and ask for its seals; return how many documents were taken up."""
+        """Print what waits for it and ask for its seals; return how many documents were taken up."""
         async with self._database.work() as work:
             waiting = [one.paper for one in await paper_store.waiting(work, Stand.DECIDED, most)]
-            items = await store.whole(work, [one.decided.item_id for one in waiting])
-            due = [one for one in waiting if _awaits(items[one.decided.item_id][0], one.request_id)]
+            items = await store.whole(work, [one.step.item_id for one in waiting])
+            due = [one for one in waiting if _is_due(one, items[one.step.item_id][0])]
             await paper_store.void(work, {one.request_id for one in waiting} - {one.request_id for one in due})
             facts = await self._facts(work, due, items)
             made = await asyncio.gather(*map(self._workshop.prepared, facts))
@@ -103,11 +104,11 @@ class Press:
 
     async def _facts(self, work: Work, papers: Sequence[Paper], items: dict[UUID, tuple[Item, Dossier]]) -> list[Facts]:
         """Return what each document says, each with the next number of its series (文号)."""
-        series = [self._series(paper, items[paper.decided.item_id][0]) for paper in papers]
+        series = [self._series(paper, items[paper.step.item_id][0]) for paper in papers]
         last, counts = await paper_store.numbers(work, Counter(series)), Counter(series)
         facts: list[Facts] = []
         for paper, key in zip(papers, series, strict=True):
-            item, dossier = items[paper.decided.item_id]
+            item, dossier = items[paper.step.item_id]
             counts[key] -= 1
             number = documents.number(*key, last[key] - counts[key])
             catalogue = self._city.under(item.versions)
@@ -117,7 +118,7 @@ class Press:
     def _series(self, paper: Paper, item: Item) -> tuple[str, int]:
         form = documents.FORMS[paper.kind, item.kind]
         series = documents.series_of(self._city.under(item.versions), item.jurisdiction, item.department, form)
-        return series, paper.decided.at.astimezone(SHANGHAI).year
+        return series, paper.step.at.astimezone(SHANGHAI).year
 
     async def _ask(
         self,
@@ -130,19 +131,22 @@ class Press:
         numbered = zip(papers, facts, made, strict=True)
         await paper_store.ask(work, [(paper.request_id, said.number, one.digest) for paper, said, one in numbered])
         for paper, one in zip(papers, made, strict=True):
-            asked = domain.paper_request(items[paper.decided.item_id][0], paper, one.digest)
+            asked = domain.paper_request(items[paper.step.item_id][0], paper, one.digest)
             work.say(topics.SEAL_REQUESTS, asked, traceparent=paper.traceparent)
 
     # Sealed -----------------------------------------------------------------------------------------------------
 
     async def seal_some(self, most: int = MOST) -> int:
-        """Put in the signatures that came, file the documents, conclude their items; return how many were taken up."""
+        """Put in the signatures that came, file the documents, conclude their items or tell of the notices; return how
+        many were taken up."""
         async with self._database.work() as work:
             answered = await paper_store.waiting(work, Stand.ANSWERED, most)
             files = await asyncio.gather(*map(self._filed, answered))
             requests = [one.paper.request_id for one in answered]
             await paper_store.file(work, list(zip(requests, files, strict=True)))
-            await self._conclude(work, answered, files)
+            done = list(zip(answered, files, strict=True))
+            await self._conclude(work, [one for one in done if not one[0].paper.is_notice])
+            _issue(work, [one for one in done if one[0].paper.is_notice])
         for one in answered:
             await self._filing.forget(_waits_as(one.digest))
         return len(answered)
@@ -152,12 +156,12 @@ class Press:
         pdf = await self._filing.get(_waits_as(one.digest))
         return await self._filing.keep(await self._workshop.sealed(pdf, one.signature))
 
-    async def _conclude(self, work: Work, answered: Sequence[Waiting], files: Sequence[Sha256]) -> None:
-        batch = await store.load(work, [one.paper.decided.item_id for one in answered])
+    async def _conclude(self, work: Work, done: Sequence[tuple[Waiting, Sha256]]) -> None:
+        batch = await store.load(work, [one.paper.step.item_id for one, _ in done])
         calendar = await self._calendars.in_force(work.connection)
-        for one, file in zip(answered, files, strict=True):
-            item = batch.items[one.paper.decided.item_id]
-            if _awaits(item, one.paper.request_id) and one.signed_at is not None:
+        for one, file in done:
+            item = batch.items[one.paper.step.item_id]
+            if _is_due(one.paper, item) and one.signed_at is not None:
                 act = domain.paper_sealed(one.paper, file, one.signed_at)
                 store.take(work, batch, domain.judged(item, act, calendar.at(act.at)), one.paper.traceparent)
         if batch.changed:
@@ -175,9 +179,16 @@ async def _rest(wakes: asyncio.Event) -> None:
     await asyncio.sleep(0.02)
 
 
-def _awaits(item: Item, request_id: UUID) -> bool:
-    """Whether an item still waits for that document."""
-    return item.decision is not None and item.decision.request_id == request_id
+def _issue(work: Work, done: Sequence[tuple[Waiting, Sha256]]) -> None:
+    for one, file in done:
+        assert one.signed_at is not None
+        said = domain.issued(one.paper, file, one.signed_at)
+        work.say(topics.ITEMS, said, traceparent=one.paper.traceparent)
+
+
+def _is_due(paper: Paper, item: Item) -> bool:
+    """Whether a document is still wanted: a decision's while its item waits for it, a notice whatever came after."""
+    return paper.is_notice or (item.decision is not None and item.decision.request_id == paper.request_id)
 
 
 def _waits_as(digest: Sha256 | None) -> str:

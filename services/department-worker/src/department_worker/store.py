@@ -212,7 +212,8 @@ def _found(rows: Iterable[asyncpg.Record]) -> Batch:
 def take(work: Work, batch: Batch, result: Result, traceparent: str = "", form: SealForm = SealForm.DIGEST) -> None:
     """Take in what came of an act: say it, ask for the seal where a decision needs one, note who checked materials.
 
-    With the `form` PDF, a document that leaves the house is noted to be printed; its seal is asked for after that.
+    With the `form` PDF, a document that leaves the house, a notice too, is noted to be printed; its seal is asked for
+    after that.
     """
     item_id = result.item.item_id
     if result.item is not batch.items[item_id]:
@@ -226,6 +227,8 @@ def take(work: Work, batch: Batch, result: Result, traceparent: str = "", form: 
             batch.documents.append(result.document)
             asked = seal_request(result.item, result.document, decided)
             work.say(topics.SEAL_REQUESTS, asked, traceparent=traceparent)
+    if form is SealForm.PDF:
+        batch.papers.extend(domain.notices_of(result, traceparent))
     if item_id in batch.unverified and item_id not in batch.materials:
         _note_check(batch, result, traceparent)
 

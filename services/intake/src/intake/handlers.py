@@ -10,7 +10,7 @@ from chassis.catalogue import City
 from chassis.database import Work
 from contracts import topics
 from contracts.codes import ItemCode
-from contracts.department_worker import ItemConcluded, ItemStepped, MaterialsRecorded
+from contracts.department_worker import DocumentIssued, ItemConcluded, ItemStepped, MaterialsRecorded
 from contracts.dispatcher import (
     ItemClosed,
     ItemNotDispatched,
@@ -58,6 +58,7 @@ class Handlers:
         to check a material against its original (Art. 12)."""
         await store.given.record(work, [r.event for r in events if isinstance(r.event, MaterialsRecorded)])
         await store.results.keep(work, [r.event for r in events if isinstance(r.event, ItemConcluded)])
+        await store.results.keep_notices(work, [r.event for r in events if isinstance(r.event, DocumentIssued)])
         steps = [received for received in events if isinstance(received.event, ItemStepped)]
         ids = {received.event.application_id for received in steps}
         cases = await store.applications.cases(work, ids)

@@ -10,6 +10,7 @@ from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
 from evidence.trust import TrustList
+from procedure.notices import NOTICED
 from signing import api, initial, login_api, losses_api, web
 from signing.handlers import Handlers, InitialList
 from signing.login_api import Logins
@@ -18,6 +19,7 @@ from signing.papers import grants_of
 from signing.platform import PlatformKey
 from signing.rates import Rates
 from signing.revoked import RevokedList
+from signing.revoking import Revoking
 from signing.sealing import Sealer
 from signing.settings import Settings
 from signing.stamps import Stamps
@@ -49,7 +51,7 @@ def create(settings: Settings) -> Service:
     papers = _papers(service, settings, token, listed_issuers, revoked) if is_pdf else None
     handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
-        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided]),)),
+        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided, *NOTICED]),)),
         Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
         Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
     )
@@ -65,11 +67,11 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
-    service.serves(web.router(Verifier(service.database, settings.trusted)))
+    service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses_api.router(service.database, service.wallclock))
-    service.beside(first.enter, revoked.keep_fresh)
+    service.beside(first.enter, revoked.keep_fresh, Revoking(service.database, service.wallclock, revoked).follow)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

@@ -1,4 +1,5 @@
-"""What signing does about documents that leave the house: it learns what was decided, and seals what that needs."""
+"""What signing does about documents that leave the house: it learns what was decided or has to be told,
+and seals what that needs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from contracts import topics
 from contracts.department_worker import ItemDecided, SealRequested
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from evidence.certificates import Certificate
+from procedure.notices import NoticedStep
 from procedure.refusals import Refusal
 from signing import paper_store, papers, sealing, store
 from signing.papers import Decision, Grant
@@ -31,8 +33,8 @@ class Papers:
     wallclock: WallClock
     bus: Bus
 
-    async def on_items(self, events: Sequence[Received[ItemDecided]], work: Work) -> None:
-        """A decision waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
+    async def on_items(self, events: Sequence[Received[ItemDecided | NoticedStep]], work: Work) -> None:
+        """A decision or a notice waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
         await paper_store.register(work, [papers.decision_of(received.event) for received in events])
 
     async def seal(self, requests: Requests, work: Work) -> None:

@@ -1,4 +1,5 @@
-"""Signing's SQL of documents that leave the house: the decisions that are registered, the seals that were refused."""
+"""Signing's SQL of documents that leave the house: the decisions and notices that are registered, the
+seals that were refused."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -9,14 +10,14 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.signing import SealRejected
-from contracts.terms import Outcome
+from contracts.terms import DocumentKind, Outcome
 from signing.papers import Decision
 
 _REGISTER = """
     INSERT INTO decisions (request_id, item_id, item_code, jurisdiction, department, outcome, certificate, decided_at,
-                           special)
+                           special, notice)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::bool[])
+                         $8::timestamptz[], $9::bool[], $10::text[])
     ON CONFLICT (request_id) DO NOTHING
 """
 _DECISIONS = "SELECT * FROM decisions WHERE request_id = ANY($1::uuid[])"
@@ -45,8 +46,9 @@ async def refuse(work: Work, refused: Collection[SealRejected]) -> None:
 
 
 def _row(d: Decision) -> tuple[Any, ...]:
-    place = (d.jurisdiction, d.department, d.outcome.value)
-    return (d.request_id, d.item_id, d.item_code, *place, d.certificate, d.decided_at, d.special)
+    place = (d.jurisdiction, d.department, d.outcome and d.outcome.value)
+    what = (d.special, d.notice and d.notice.value)
+    return (d.request_id, d.item_id, d.item_code, *place, d.certificate, d.decided_at, *what)
 
 
 def _decision(row: asyncpg.Record) -> Decision:
@@ -56,10 +58,11 @@ def _decision(row: asyncpg.Record) -> Decision:
         item_code=ItemCode(row["item_code"]),
         jurisdiction=JurisdictionCode(row["jurisdiction"]),
         department=DepartmentCode(row["department"]),
-        outcome=Outcome(row["outcome"]),
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         certificate=row["certificate"],
         decided_at=row["decided_at"],
         special=row["special"],
+        notice=None if row["notice"] is None else DocumentKind(row["notice"]),
     )
 
 

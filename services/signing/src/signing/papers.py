@@ -1,4 +1,4 @@
-"""Which documents may bear which seal: registered decision, grant of the seal, officer (Art. 10, 16, 18).
+"""Which documents may bear which seal: registered decision or notice, grant of the seal, officer (Art. 10, 16, 18).
 
 There is no way to have anything else signed: signing names the reason and uses no token.
 """
@@ -16,6 +16,7 @@ from contracts.department_worker import ItemDecided, SealRequested
 from contracts.envelope import derived_id
 from contracts.signing import RosterEntry, SealRejected
 from contracts.terms import DocumentKind, Outcome
+from procedure.notices import NOTICED, NOTICES, NoticedStep, request_id_of
 from procedure.refusals import Refusal
 from procedure.roster import may_handle
 
@@ -52,17 +53,18 @@ class GrantsInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the items topic says was decided, and waits for a seal."""
+    """What the items topic says was decided, or has to be told in a `notice` of that kind, and waits for a seal."""
 
     request_id: UUID
     item_id: UUID
     item_code: ItemCode
     jurisdiction: JurisdictionCode
     department: DepartmentCode
-    outcome: Outcome
+    outcome: Outcome | None
     certificate: str
     decided_at: datetime
     special: bool
+    notice: DocumentKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,32 @@ class Grant:
         return request.document_kind in self.kinds and self.since <= at and (self.until is None or at < self.until)
 
 
-def decision_of(event: ItemDecided) -> Decision:
+def decision_of(event: ItemDecided | NoticedStep) -> Decision:
+    """Return what a step registers for a seal: its decision, or its notice."""
+    if isinstance(event, ItemDecided):
+        return _registered(event, event.seal_request_id, event.outcome, special=event.special_handling is not None)
+    return _registered(event, request_id_of(event), notice=NOTICED[type(event)])
+
+
+def _registered(
+    event: ItemDecided | NoticedStep,
+    request_id: UUID,
+    outcome: Outcome | None = None,
+    *,
+    special: bool = False,
+    notice: DocumentKind | None = None,
+) -> Decision:
     return Decision(
-        request_id=event.seal_request_id,
+        request_id=request_id,
         item_id=event.item_id,
         item_code=event.item_code,
         jurisdiction=event.jurisdiction,
         department=event.department,
-        outcome=event.outcome,
+        outcome=outcome,
         certificate=event.actor.certificate,
         decided_at=event.at,
-        special=event.special_handling is not None,
+        special=special,
+        notice=notice,
     )
 
 
@@ -120,12 +137,18 @@ def hold(
 
 def _is_of(request: SealRequested, decision: Decision) -> bool:
     what = (request.item_id, request.item_code, request.actor.certificate)
-    is_refusal = request.document_kind is DocumentKind.REFUSAL
     return (
         what == (decision.item_id, decision.item_code, decision.certificate)
         and request.seal == f"{decision.jurisdiction}.{decision.department}"
-        and is_refusal == (decision.outcome is Outcome.REFUSED)
+        and _is_kind_of(request.document_kind, decision)
     )
+
+
+def _is_kind_of(kind: DocumentKind, decision: Decision) -> bool:
+    """Whether a document is of the kind that was registered: that notice, or a decision's and of its outcome."""
+    if decision.notice is not None or kind in NOTICES:
+        return kind is decision.notice
+    return (kind is DocumentKind.REFUSAL) == (decision.outcome is Outcome.REFUSED)
 
 
 def rejected(request: SealRequested, refusal: Refusal, at: datetime) -> SealRejected:

@@ -17,7 +17,7 @@ from contracts import topics
 from contracts.codes import ItemCode, Sha256
 from contracts.envelope import derived_id
 from contracts.intake import ResultPrinted
-from contracts.terms import Outcome, Stage
+from contracts.terms import DocumentKind, Outcome, Stage
 from intake import store
 from intake.api.office import CodeInPath, Office, Reader
 from intake.store.results import Result
@@ -37,13 +37,17 @@ class ResultFileLost(Refusal):
 
 
 class ResultView(BaseModel):
-    """One result: `document` is its file's SHA-256, empty where no document leaves the house (an opinion)."""
+    """One result, or a notice of a step on the way to it (不予受理、补正告知), which has no outcome.
+
+    `document` is its file's SHA-256, empty where no document leaves the house (an opinion).
+    """
 
     item_id: UUID
     item_code: ItemCode
     name: str
     stage: Stage
-    outcome: Outcome
+    outcome: Outcome | None
+    notice: DocumentKind | None
     concluded_at: datetime
     document: Sha256 | None
     prints: int
@@ -83,7 +87,8 @@ async def _view(office: Office, result: Result, prints: int) -> ResultView:
         name=office.city.catalogue.items[result.item_code].name,
         stage=result.stage,
         outcome=result.outcome,
-        concluded_at=result.concluded_at,
+        notice=result.notice,
+        concluded_at=result.issued_at,
         document=result.document if is_filed else None,
         prints=prints,
     )

@@ -157,6 +157,20 @@ class Result(Base, table=True):
     concluded_at: datetime = instant()
 
 
+class IssuedNotice(Base, table=True):
+    __tablename__ = "issued_notices"
+    __table_args__ = (Index("issued_notices_project", "project_code", "document"),)
+    request_id: UUID = Field(primary_key=True)
+    item_id: UUID
+    project_code: str
+    application_id: UUID
+    stage: int
+    item_code: str
+    notice: str
+    document: str
+    issued_at: datetime = instant()
+
+
 class Print(Base, table=True):
     __tablename__ = "prints"
     __table_args__ = (Index("prints_item", "item_id"),)

@@ -31,10 +31,11 @@ class Decision(Base, table=True):
     item_code: str
     jurisdiction: str
     department: str
-    outcome: str
+    outcome: str | None
     certificate: str
     decided_at: datetime = instant()
     special: bool
+    notice: str | None
 
 
 class RefusedSeal(Base, table=True):
