@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from chassis.catalogue import load
 from chassis.database import Connection, Database, Work
 from chassis.parking import Held, Lane, Raw
 from chassis.rostered import Roster
+from chassis.standing import Standing
 from contracts import topics
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.department import ItemReport
@@ -125,7 +127,9 @@ class Room:
         self.database = database
         self.marks = Watermarks()
         self.calendars = Calendars(CITY.calendar)
-        self.roster = Roster(self.marks)  # pyright: ignore[reportArgumentType]
+        self.standing = Standing(lag_seconds=0)
+        self.standing.is_told((), -inf)
+        self.roster = Roster(self.marks, self.standing)  # pyright: ignore[reportArgumentType]
         self.handlers = Handlers(self.calendars, self.marks, self.roster, sealed=sealed)  # pyright: ignore[reportArgumentType]
         self.said: list[Event] = []
         self.held: list[Held] = []
@@ -136,6 +140,10 @@ class Room:
         """Each department's officer stands on the roster, from ever on (Art. 18): its first one, or this one."""
         listed = [_listed(code, certificate or officers_certificate(place, code), place) for code in departments]
         await self._apply(rostered.on_identity, [self.received(topics.IDENTITY, one) for one in listed])
+
+    async def hear(self, *events: Event) -> list[Event]:
+        """What signing says of persons arrives on the bus."""
+        return await self._apply(rostered.on_identity, [self.received(topics.IDENTITY, one) for one in events])
 
     async def _apply(self, handler: Callable[..., Awaitable[None]], received: Sequence[Received[Any]]) -> list[Event]:
         self.queries = []

@@ -43,6 +43,8 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "GET", RESULT): {P, B, W, S},
     ("department-worker", "GET", "/desk"): {F},
     ("department-worker", "GET", ITEM_OF): {F},
+    ("department-worker", "GET", f"{ITEM_OF}/document"): {F},
+    ("department-worker", "GET", f"{ITEM_OF}/signatures"): {S},
     ("department-worker", "POST", f"{ITEM_OF}/steps"): {F},
     ("department-worker", "POST", f"{ITEM_OF}/steps/challenge"): {F},
     ("supervision", "GET", "/overview"): {S},
@@ -71,6 +73,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("supervision", "GET", "/signals"): {S},
     ("supervision", "GET", "/rules"): {S, A},
     ("supervision", "GET", "/exchange/rows"): {S},
+    ("signing", "GET", "/login/refusals"): {A},
     ("signing", "GET", "/roster"): {A, S},
     ("signing", "GET", "/roster/requests"): {A, S},
     ("signing", "POST", "/roster/requests"): {A},
@@ -299,8 +302,8 @@ def whole_city(endpoint: tuple[str, str, str]) -> bool:
 
 
 def has_none(endpoint: tuple[str, str, str]) -> bool:
-    """What the item does not have yet: a result."""
-    return endpoint[2] == RESULT
+    """What the item does not have yet: a result, a sealed document."""
+    return endpoint[2] in (RESULT, f"{ITEM_OF}/document")
 
 
 FOR_EVERYBODY = (

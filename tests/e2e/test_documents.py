@@ -165,6 +165,32 @@ def prints(people: People, document: str) -> list[dict[str, Any]]:
     return [one for one in told if one["type"] == "ResultPrinted" and one["event"]["document"] == document]
 
 
+def office_of(people: People, item: str) -> dict[str, str]:
+    """Return where an item is handled, as the timeline tells it."""
+    told = (one["event"] for one in people.supervise(f"/projects/{CODE}/timeline"))
+    event = next(one for one in told if one.get("item_id") == item and "department" in one)
+    return {name: event[name] for name in ("jurisdiction", "department")}
+
+
+def test_the_office_that_made_it_reads_the_same_file_and_no_other_office_does(
+    suite: Suite, results: list[dict[str, Any]], printed: httpx.Response, document: str
+) -> None:
+    people, item = People(suite), next(one["item_id"] for one in results if one["document"] == document)
+    own = office_of(people, item)
+    other = {**own, "department": "WWJ" if own["department"] != "WWJ" else "RFB"}
+
+    def read(item_id: str, **office: str) -> httpx.Response:
+        url = f"{suite.url('department-worker')}/items/{item_id}/document"
+        return people.http.get(url, headers=people.header("officer", **office))
+
+    assert read(item, **own).content == printed.content
+    refused = read(item, **other)
+    assert (refused.status_code, refused.json()["code"]) == (403, "NOT_YOUR_JURISDICTION")
+    opinion = next(one["item_id"] for one in results if one["document"] is None)
+    nothing = read(opinion, **office_of(people, opinion))
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "NO_SEALED_DOCUMENT")
+
+
 def test_a_file_of_nobody_is_not_found(suite: Suite, printed: httpx.Response) -> None:
     assert get(People(suite), f"results/{'0' * 64}").status_code == 404
 

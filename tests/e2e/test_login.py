@@ -134,6 +134,29 @@ def test_hostile_tokens_are_refused_and_bounded(browser: Browser) -> None:
     assert browser.answer("text").status_code == 422
 
 
+def test_an_administrator_reads_refused_logins_of_its_own_list_and_the_citys_all(
+    suite: Suite, browser: Browser
+) -> None:
+    """Evidence that nobody can read is none: newest first, page by page."""
+    stranger = _issued(browser.keyring, "nobody")
+    for serial in (stranger, WINDOW.serial):
+        nonce = browser.nonce()
+        spoilt = {**browser.keyring.answer(serial, nonce), "signature": base64.b64encode(b"0" * 64).decode()}
+        assert refused(browser.answer(spoilt)) == (401, "SIGNATURE_WRONG")
+
+    def read(place: str, **asked: Any) -> list[dict[str, Any]]:
+        headers = suite.log_in("admin", jurisdiction=place).headers()
+        return suite.http.get(f"{suite.url('signing')}/login/refusals", params=asked, headers=headers).json()
+
+    newest, before = read(CITY, most=2)
+    assert (newest["serial"], before["serial"]) == (WINDOW.serial, stranger)
+    assert {one["code"] for one in (newest, before)} == {"SIGNATURE_WRONG"} and newest["address"]
+    assert read(CITY, most=1, before=newest["at"]) == [before]
+    own = read("210281")
+    assert own[0] == newest and stranger not in {one["serial"] for one in own}
+    assert not {stranger, WINDOW.serial} & {one["serial"] for one in read("210283")}
+
+
 def test_who_has_two_posts_says_as_which(suite: Suite, browser: Browser) -> None:
     """The window's holder becomes a supervisor as well: one asks for it, another approves."""
     two = person("window", jurisdiction="210283")

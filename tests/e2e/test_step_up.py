@@ -1,6 +1,8 @@
 """What binds the office is signed by the officer's own key, for one item, one decision and once (Art. 19, 20)."""
 
 import asyncio
+import base64
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -105,13 +107,23 @@ def test_a_signature_concludes_once_and_is_kept_as_evidence_that_its_event_names
     assert first.status_code == 200 and first.text == again.text
     assert refused(office.conclude(signature)) == (409, "NONCE_NOT_KNOWN")
     events = eventually(lambda: _decided(office), lambda found: len(found) == 1)
-    (kept,) = _run(office, "SELECT * FROM step_signatures WHERE digest = $1", {"nonce": events[0]["signature"]})
+    kept = next(one for one in _signatures(office) if one["digest"] == events[0]["signature"])
     assert office.suite.authority is not None
     listed = trust.load(office.suite.authority.trust)
-    proof = (kept["text"], kept["algorithm"], kept["certificate"], kept["signature"])
-    holder = step_up.prove(*proof, listed, TOLD_ELSEWHERE, kept["signed_at"])
+    certificate, value = (base64.b64decode(kept[name]) for name in ("certificate", "signature"))
+    at = datetime.fromisoformat(kept["signed_at"])
+    holder = step_up.prove(kept["text"], kept["algorithm"], certificate, value, listed, TOLD_ELSEWHERE, at)
     assert holder.serial == office.login.who.serial == events[0]["actor"]["certificate"]
     assert f"item: {office.items[ITEM]}" in kept["text"] and "decision: GRANTED" in kept["text"]
+
+
+def _signatures(office: Office) -> list[dict[str, Any]]:
+    """The signatures of the item, as whoever supervises reads them: of the approval and of the conclusion."""
+    url = f"{office.suite.url('department-worker')}/items/{office.items[ITEM]}/signatures"
+    told = office.people.http.get(url, headers=office.people.header("supervisor", jurisdiction=PLACE)).json()
+    steps = [next(line for line in one["text"].splitlines() if line.startswith("step: ")) for one in told]
+    assert steps == ["step: APPROVE", "step: CONCLUDE"]
+    return told
 
 
 def _decided(office: Office) -> list[dict[str, Any]]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from chassis.identity import Door, NotAuthenticated
-from chassis.standing import CertificateIsSuspended, Standing, StandingNotKnown
+from chassis.standing import Standing, StandingNotKnown
 from contracts.terms import Role
 from evidence import service_token
 from evidence.certificates import Purpose
 from local.standin import Authority, Holder
+from procedure.roster import CertificateIsSuspended
 
 AUTHORITY = Authority()
 SAID = {"sub": "window:0A", "name": "综合窗口", "role": "window", "certificate": "0A", "jurisdiction": "210281"}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from math import inf
 from uuid import uuid4
 
 import pytest
@@ -12,15 +13,17 @@ from chassis.bus import Bus, Listen, NotNow
 from chassis.database import Database
 from chassis.parking import Held, Raw, Why
 from chassis.rostered import Roster, RosterNotRead
+from chassis.standing import Standing
 from chassis.tables import DDL
 from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.envelope import derived_id, encode
-from contracts.signing import RosterEntry, RosterListed
+from contracts.parts import Actor
+from contracts.signing import CertificateReinstated, CertificateSuspended, RosterEntry, RosterListed
 from contracts.terms import Role
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock, Lists, Reader
-from procedure.roster import NotOnRoster
+from procedure.roster import CertificateIsSuspended, NotOnRoster
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
 PLACE, RFB = JurisdictionCode("210281"), DepartmentCode("RFB")
@@ -36,9 +39,11 @@ class Desk:
         self.consumer = self.reader
         self.database = database
         self.bus = Bus(database, HandClock(NOW))
-        self.bus.applies([Listen(topics.IDENTITY, rostered.on_identity, only=[RosterListed])])
+        self.bus.applies([Listen(topics.IDENTITY, rostered.on_identity, only=rostered.SAYS)])
         self.bus.of(self)  # pyright: ignore[reportArgumentType]
-        self.roster = Roster(self.bus)
+        self.standing = Standing(lag_seconds=0)
+        self.standing.is_told((), -inf)
+        self.roster = Roster(self.bus, self.standing)
 
     def say(self, serial: str, until: datetime | None = None) -> None:
         entry = RosterEntry(
@@ -62,6 +67,21 @@ class Desk:
         )
         self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
 
+    def lose(self, serial: str, at: datetime) -> None:
+        said = {"event_id": derived_id("lost", at), "causation_id": derived_id(serial), "occurred_at": at}
+        event = CertificateSuspended(
+            **said, subject=f"certificate:{serial}", serial=serial, suspended_at=at, reason="遗失"
+        )
+        self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
+
+    def find(self, serial: str, at: datetime) -> None:
+        said = {"event_id": derived_id("found", at), "causation_id": derived_id(serial), "occurred_at": at}
+        two = {name: Actor(holder=name, certificate=name) for name in ("requested_by", "approved_by")}
+        event = CertificateReinstated(
+            **said, subject=f"certificate:{serial}", serial=serial, holder="丙", reinstated_at=at, reason="找到", **two
+        )
+        self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
+
     async def read(self) -> None:
         await self.bus.consume(self.reader.unread())
 
@@ -76,7 +96,7 @@ async def desk(postgres: Postgres) -> AsyncIterator[Desk]:
     url = (await asyncio.to_thread(create_databases, postgres.admin_url, [name], "test"))[name]
     database = Database(url, "test")
     await database.open()
-    await database.pool.execute(DDL + rostered.DDL)
+    await database.pool.execute(DDL + rostered.DDL + rostered.SUSPENSIONS)
     yield Desk(database)
     await database.close()
 
@@ -108,7 +128,7 @@ async def test_at_start_nobody_is_let_in_either_before_the_roster_is_read(desk: 
     desk.say("CA-1")
     await desk.read()
     desk.say("CA-1", until=NOW)
-    desk.roster = Roster(desk.bus)
+    desk.roster = Roster(desk.bus, desk.standing)
     with pytest.raises(RosterNotRead):
         await desk.act("CA-1")
     await desk.read()
@@ -147,6 +167,58 @@ async def test_the_same_word_again_changes_nothing_and_the_last_word_counts(desk
     await desk.act("CA-1", NOW + timedelta(hours=23))
     with pytest.raises(NotOnRoster):
         await desk.act("CA-1", NOW + timedelta(days=1))
+
+
+async def test_an_act_counts_by_its_instant_before_a_loss_and_after_it(desk: Desk) -> None:
+    lost, found, again = (NOW + timedelta(hours=hours) for hours in (1, 2, 3))
+    desk.say("CA-1")
+    desk.lose("CA-1", lost)
+    desk.find("CA-1", found)
+    desk.lose("CA-1", again)
+    await desk.read()
+    for at in (lost, found - timedelta(microseconds=1), again, again + timedelta(days=9)):
+        with pytest.raises(CertificateIsSuspended):
+            await desk.act("CA-1", at)
+    for at in (NOW, lost - timedelta(microseconds=1), found, again - timedelta(microseconds=1)):
+        await desk.act("CA-1", at)
+
+
+async def test_the_same_losses_said_again_change_nothing(desk: Desk) -> None:
+    desk.say("CA-1")
+    for _ in range(2):
+        desk.lose("CA-1", NOW)
+        desk.find("CA-1", NOW + timedelta(hours=1))
+        desk.lose("CA-1", NOW + timedelta(hours=2))
+        await desk.read()
+    rows = await desk.database.pool.fetch("SELECT since, until FROM suspensions ORDER BY since")
+    hours = timedelta(hours=1)
+    assert [tuple(row) for row in rows] == [(NOW, NOW + hours), (NOW + 2 * hours, None)]
+
+
+async def test_a_loss_that_was_heard_of_beside_the_bus_is_waited_for_on_it(desk: Desk) -> None:
+    """Whoever hears that a key is lost knows not since when: only the topic tells whether this act came before."""
+    desk.say("CA-1")
+    await desk.read()
+    await desk.act("CA-1")
+    desk.lose("CA-1", NOW + timedelta(hours=1))
+    desk.standing.is_told(["CA-1"], -inf)
+    with pytest.raises(RosterNotRead):
+        await desk.act("CA-1")
+    await desk.read()
+    await desk.act("CA-1")
+    with pytest.raises(CertificateIsSuspended):
+        await desk.act("CA-1", NOW + timedelta(hours=1))
+
+
+async def test_a_view_of_losses_that_lags_makes_the_topic_be_read_to_its_end(desk: Desk) -> None:
+    desk.say("CA-1")
+    await desk.read()
+    await desk.act("CA-1")
+    desk.standing.is_told((), 3600)
+    await desk.act("CA-1")
+    desk.lose("CA-1", NOW)
+    with pytest.raises(RosterNotRead):
+        await desk.act("CA-1")
 
 
 def parked(key: str) -> Raw:

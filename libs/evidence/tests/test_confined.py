@@ -8,12 +8,13 @@ import pytest
 from evidence import confined, trust
 from evidence.confined import CannotJudge
 from evidence.documents import LARGEST, Finding, judge
-from evidence.testing import Authority, trust_folder
+from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import office, prepared
 from local import verify
 
 ISSUER = Authority("签发机构", Authority())
-SEALED = office(ISSUER).seals(prepared())
+OFFICE = office(ISSUER)
+SEALED = OFFICE.seals(prepared())
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,43 @@ def test_the_verdict_is_the_same_as_without_bounds(folder: Path) -> None:
     trusted = trust.load(folder)
     for pdf in (SEALED, SEALED + b" ", b"", prepared()):
         assert confined.judge(pdf, folder) == judge(pdf, trusted, trusted.revocations())
+
+
+@pytest.fixture(scope="module")
+def without_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trust folder that only says where the list is published."""
+    address = '"http://127.0.0.1:1/issuing.crl"'
+    return trust_folder(tmp_path_factory.mktemp("without"), ISSUER, crl=None, crl_url=address)
+
+
+def test_without_a_list_of_revocations_nothing_is_said_of_a_good_seal(without_lists: Path) -> None:
+    verdict = confined.judge(SEALED, without_lists)
+    assert verdict.finding is Finding.REVOCATION_UNKNOWN
+    assert "撤销名单" in verdict.sentence and verdict.organisation == "瓦房店市自然资源局"
+    assert confined.judge(SEALED + b" ", without_lists).finding is Finding.ALTERED
+
+
+def test_lists_that_were_fetched_count_where_the_folder_has_none_and_before_older_ones(
+    folder: Path, without_lists: Path
+) -> None:
+    key, signer = ISSUER.certificate.key_id, OFFICE.seal.certificate
+    nothing, revokes = ISSUER.revocations(number=2), ISSUER.revocations([revoked(signer, NOW - HOUR)], number=3)
+    for one in (folder, without_lists):
+        assert confined.judge(SEALED, one, fetched={key: nothing}).finding is Finding.VALID
+        assert confined.judge(SEALED, one, fetched={key: revokes}).finding is Finding.REVOKED_BEFORE_SIGNING
+
+
+def test_a_fetched_list_of_an_issuer_that_is_not_listed_any_more_says_nothing(folder: Path) -> None:
+    other = Authority("旧机构", Authority())
+    assert (
+        confined.judge(SEALED, folder, fetched={other.certificate.key_id: other.revocations()}).finding is Finding.VALID
+    )
+
+
+def test_a_fetched_list_that_the_issuer_did_not_sign_judges_nothing(without_lists: Path) -> None:
+    other = Authority("签发机构", Authority()).revocations()
+    with pytest.raises(CannotJudge, match="not signed by"):
+        confined.judge(SEALED, without_lists, fetched={ISSUER.certificate.key_id: other})
 
 
 def test_what_takes_too_long_is_not_believed(folder: Path) -> None:
@@ -68,6 +106,14 @@ def test_run_verify_says_it_in_a_sentence(
     (tmp_path / "one.pdf").write_bytes(change(SEALED))
     assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(folder)]) == code
     assert said in capsys.readouterr().out
+
+
+def test_run_verify_says_that_revocations_are_not_known(
+    without_lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.pdf").write_bytes(SEALED)
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(without_lists)]) == 1
+    assert "REVOCATION_UNKNOWN  暂时无法认定" in capsys.readouterr().out
 
 
 def test_run_verify_without_file_or_trust_exits_2(folder: Path, tmp_path: Path) -> None:

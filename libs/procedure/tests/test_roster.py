@@ -7,7 +7,18 @@ import pytest
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.signing import RosterEntry
 from contracts.terms import Role
-from procedure.roster import NotOnRoster, OwnRequest, hold_to_roster, hold_to_second_person, may_handle
+from procedure.roster import (
+    CertificateIsSuspended,
+    NotOnRoster,
+    OwnRequest,
+    Record,
+    Suspended,
+    hold_to_record,
+    hold_to_roster,
+    hold_to_second_person,
+    may_act,
+    may_handle,
+)
 
 BEGINS = datetime(2026, 3, 2, 1, tzinfo=UTC)
 ENDS = datetime(2026, 9, 1, 1, tzinfo=UTC)
@@ -92,6 +103,21 @@ def test_an_act_off_the_roster_is_refused_by_article_18() -> None:
     with pytest.raises(NotOnRoster) as refused:
         hold_to_roster([entry()], ENDS, JurisdictionCode("210281"), RFB, ITEM)
     assert (refused.value.status, refused.value.article, refused.value.code) == (403, "第十八条", "NOT_ON_ROSTER")
+
+
+def test_a_certificate_counts_until_its_loss_is_reported_and_again_from_its_reinstatement_on() -> None:
+    lost, found = BEGINS + timedelta(days=1), BEGINS + timedelta(days=2)
+    place = (JurisdictionCode("210281"), RFB, ITEM)
+    once = Record((entry(),), (Suspended(lost, found),))
+    for_good = Record((entry(),), (Suspended(lost),))
+    instants = (lost - MOMENT, lost, found - MOMENT, found)
+    assert [may_act(once, at, *place) for at in instants] == [True, False, False, True]
+    assert [may_act(for_good, at, *place) for at in instants] == [True, False, False, False]
+    with pytest.raises(CertificateIsSuspended) as refused:
+        hold_to_record(once, lost, *place)
+    assert (refused.value.article, refused.value.code) == ("第二十条", "CERTIFICATE_IS_SUSPENDED")
+    with pytest.raises(NotOnRoster):
+        hold_to_record(once, ENDS, *place)
 
 
 def test_nobody_approves_what_it_asked_for() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from contracts.department_worker import (
 from contracts.dispatcher import DeferredMaterialsPassedOn, ItemDispatched, ItemSupplemented, ResultsPassedOn
 from contracts.envelope import Event, derived_id
 from contracts.parts import Actor, DayOrdered, DeferredMaterial, MaterialRef, ResultRef, Special
+from contracts.signing import CertificateSuspended
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
 from contracts.terms import (
     DueCause,
@@ -59,6 +61,54 @@ def only(kind: type[Any], events: list[Event]) -> Any:
     found = [event for event in events if isinstance(event, kind)]
     assert len(found) == 1, names(events)
     return found[0]
+
+
+# A key that was lost (Art. 20) ----------------------------------------------------------------------------------
+
+
+def lost(certificate: str, at: datetime) -> CertificateSuspended:
+    said: dict[str, Any] = {"event_id": derived_id("lost", at), "causation_id": UUID(int=1), "occurred_at": at}
+    subject = f"certificate:{certificate}"
+    return CertificateSuspended(**said, subject=subject, serial=certificate, suspended_at=at, reason="遗失")
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+async def test_a_report_counts_by_its_append_time_before_the_loss_of_the_key_and_after_it(
+    room: Room, heard_first: bool
+) -> None:
+    """Whether the loss or the report is applied first; what was refused is recorded, and the item stays as it was."""
+    item, loss_at = dispatched(), MONDAY + timedelta(hours=1)
+    await room.give(item)
+    early, late = report(item, T.ACCEPT), report(item, T.REVIEW)
+    said = [] if heard_first else await room.tell(early, at=loss_at - timedelta(microseconds=1))
+    await room.hear(lost(early.actor.certificate, loss_at))
+    if heard_first:
+        said = await room.tell(early, at=loss_at - timedelta(microseconds=1))
+    assert names(said) == ["ItemAccepted", "MaterialsRecorded"]
+    refused = only(ItemActRefused, await room.tell(late, at=loss_at))
+    assert (refused.code, refused.article) == ("CERTIFICATE_IS_SUSPENDED", "第二十条")
+    assert refused.actor == late.actor and (await room.item(item)).state is ItemState.ACCEPTED
+
+
+async def test_a_report_waits_for_a_loss_that_was_heard_of_and_is_not_read_yet(room: Room) -> None:
+    item = dispatched()
+    await room.give(item)
+    await room.step(item, T.ACCEPT)
+    late = report(item, T.REVIEW)
+    room.standing.is_told([late.actor.certificate], -inf)
+    room.marks.unread = {topics.IDENTITY.name}
+    assert await room.tell(late) == [] and len(room.held) == 1
+    await room.hear(lost(late.actor.certificate, MONDAY))
+    room.marks.unread = set()
+    assert names(await room.tell(late)) == ["ItemActRefused"]
+
+
+async def test_who_acted_is_asked_once_for_all_reports_of_a_unit_of_work(room: Room) -> None:
+    items = [dispatched(f"S1-0{number}") for number in range(1, 6)]
+    await room.give(*items)
+    await room.tell(*(report(one, T.ACCEPT) for one in items))
+    await room.tell(*(report(one, T.REVIEW) for one in items))
+    assert sum("suspensions" in query or "roster" in query for query in room.queries) == 1
 
 
 # 首录负责制 (Art. 12) -------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from local.authority.seals import PLATFORM
 from signing.module import StandIn
 from signing.pins import SUFFIX, PinFileUnsafe, WrongPin
 from signing.probe import bears_threads
-from signing.token import Limits, TokenDoor, TokenUnavailable
+from signing.token import USUAL, Limits, TokenDoor, TokenUnavailable
 
 PLANNING, HOUSING, FORESTRY = "210281.GHJ", "210281.ZJJ", "210281.LYJ"
 WANTED: Final = (
@@ -34,6 +34,7 @@ WANTED: Final = (
     Wanted(FORESTRY, SEALS, "林业局", Purpose.SEAL, algorithm="rsa-sha256"),
 )
 SOON: Final = 10.0
+HANG_SECONDS: Final = 10.0
 
 
 def digest(number: int = 0) -> bytes:
@@ -229,6 +230,26 @@ async def test_a_hang_closes_the_gate_in_time_and_nobody_restarts_anything(hsm: 
     hsm.signal(signal.SIGCONT)
     assert await eventually(door.is_open)
     assert await door.sign([(PLANNING, digest())])
+
+
+async def test_a_hang_of_ten_seconds_is_ended_by_the_limit_of_production_and_heals_by_itself(
+    hsm: Hsm, seals: Authority
+) -> None:
+    """What was asked before the hang is given up at the limit; what is asked again after it is sealed, once."""
+    door, loop = remote(seals), asyncio.get_running_loop()
+    await eventually(door.is_open)
+    await door.sign([(PLANNING, digest())])
+    hsm.signal(signal.SIGSTOP)
+    begun = loop.time()
+    goes_on = loop.call_later(HANG_SECONDS, hsm.signal, signal.SIGCONT)
+    with pytest.raises(TokenUnavailable):
+        await door.sign([(PLANNING, digest())])
+    assert USUAL.seconds <= loop.time() - begun < HANG_SECONDS
+    assert not await door.is_open()
+    await eventually(door.is_open)
+    assert loop.time() >= goes_on.when()
+    (made,) = await door.sign([(PLANNING, digest())])
+    assert made.certificate.has_signed(b"document 0", made.value)
 
 
 async def test_the_loop_turns_while_the_token_hangs(hsm: Hsm, seals: Authority) -> None:

@@ -20,6 +20,7 @@ from contracts.envelope import Unreadable, decode
 from contracts.signing import CertificateReinstated, CertificateSuspended
 from contracts.topics import IDENTITY
 from procedure.refusals import Refusal
+from procedure.roster import CertificateIsSuspended
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
@@ -32,13 +33,6 @@ KNOWN: Final = {one.__name__: None for one in IDENTITY.says} | {
 }
 
 log = structlog.get_logger()
-
-
-class CertificateIsSuspended(Refusal):
-    """该证书已挂失或停用，不得继续使用；请联系所在部门或主管部门"""
-
-    article = "第二十条"
-    status = 403
 
 
 class StandingNotKnown(Refusal):
@@ -62,6 +56,10 @@ class Standing:
             raise CertificateIsSuspended
         if time.monotonic() > self._counts_until:
             raise StandingNotKnown
+
+    def lets_pass(self, serials: Iterable[str]) -> bool:
+        """Whether each of `serials` counts now, as far as this view tells; a view that lags lets nobody pass."""
+        return time.monotonic() <= self._counts_until and self._suspended.isdisjoint(serials)
 
     async def is_known(self) -> bool:
         """Whether the topic was read to its end once; asked by readiness."""

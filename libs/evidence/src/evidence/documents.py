@@ -36,6 +36,7 @@ class Finding(StrEnum):
     ALTERED = "ALTERED"
     REVOKED_BEFORE_SIGNING = "REVOKED_BEFORE_SIGNING"
     UNKNOWN_CA = "UNKNOWN_CA"
+    REVOCATION_UNKNOWN = "REVOCATION_UNKNOWN"
     UNSIGNED = "UNSIGNED"
 
 
@@ -44,6 +45,8 @@ SENTENCES: Final[Mapping[Finding, str]] = {
     Finding.ALTERED: "文书不可信：文件在签章之后被改动过，或者已经损坏，请勿采用，请向出具机关索取原件。",
     Finding.REVOKED_BEFORE_SIGNING: "文书不可信：签章时所用的证书已经被撤销，该签章无效，请向出具机关核实。",
     Finding.UNKNOWN_CA: "无法认定：签章所用的证书不是由受信任的电子认证服务机构为签章签发的，请向出具机关核实。",
+    Finding.REVOCATION_UNKNOWN: "暂时无法认定：没有签发机构最近的证书撤销名单，不能确定签章时证书是否有效；"
+    "这不说明文书有问题，请稍后再核验，或向出具机关核实。",
     Finding.UNSIGNED: "这个文件没有电子签章，不是联合审批平台出具的文书。",
 }
 
@@ -176,6 +179,7 @@ def _judged(signed: Signed, digest: str, gap: Gap, trust: TrustList, revocations
 
 FINDINGS: Final[Mapping[Reason, Finding]] = {
     Reason.REVOKED: Finding.REVOKED_BEFORE_SIGNING,
+    Reason.REVOCATION_STALE: Finding.REVOCATION_UNKNOWN,
     Reason.MALFORMED: Finding.ALTERED,
 }
 """What a doubt about a certificate makes of a document; any other doubt is that its authority is not known for it."""

@@ -19,7 +19,7 @@ from chassis.database import Connection, Database, Work
 from chassis.http import traceparent_of
 from chassis.idempotency import Answer, Key
 from chassis.identity import requires
-from chassis.rostered import Entries, Roster
+from chassis.rostered import Roster
 from chassis.wallclock import WallClock
 from contracts.codes import ItemCode, MaterialCode, Sha256
 from contracts.envelope import Line, Text, derived_id
@@ -46,7 +46,7 @@ from procedure.authority import Caller, NotFound, NotYourJurisdiction
 from procedure.calendar import Calendar
 from procedure.items import LONGEST_LIMIT, Act, Item
 from procedure.refusals import Refusal
-from procedure.roster import hold_to_roster
+from procedure.roster import Record, hold_to_record
 
 Officer = Annotated[Caller, Depends(requires(Role.OFFICER))]
 Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
@@ -273,10 +273,10 @@ class Office:
             raise NotNow("the calendar topic is not yet read to its end")
         return surely
 
-    async def entries(self, work: Work, item: Item, act: Act) -> Entries:
-        """Return what the roster says of who acts. Raises NotNow while it must not be judged by (Art. 18)."""
+    async def record(self, work: Work, item: Item, act: Act) -> Record:
+        """Return what is known of who acts. Raises NotNow while it must not be judged by (Art. 18, 20)."""
         serial = act.actor.certificate
-        known = await self.roster.judging(work, [serial], lambda told: domain.is_rostered(told[serial], item, act.at))
+        known = await self.roster.judging(work, [serial], lambda told: domain.lets_act(told[serial], item, act.at))
         if known is None:
             raise NotNow("the identity topic is not yet read to its end")
         return known[serial]
@@ -351,9 +351,8 @@ def _officers(caller: Caller, office: Office) -> Holds:
     async def holds(work: Work, item: Item, act: Act) -> None:
         authority.own_item(caller, item.jurisdiction, item.department)
         domain.hold_to_department(act.step)
-        hold_to_roster(
-            await office.entries(work, item, act), act.at, item.jurisdiction, item.department, item.item_code
-        )
+        record = await office.record(work, item, act)
+        hold_to_record(record, act.at, item.jurisdiction, item.department, item.item_code)
 
     return holds
 

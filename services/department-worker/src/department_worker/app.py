@@ -9,11 +9,10 @@ from chassis.rostered import Roster
 from chassis.service import Service
 from contracts import topics
 from contracts.intake import ApplicationReceived
-from contracts.signing import RosterListed
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
 from contracts.terms import SealForm
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
-from department_worker import api
+from department_worker import api, proofs_api
 from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -31,14 +30,14 @@ def create(settings: Settings) -> Service:
         raise ValueError("DOCUMENT_FORM must be pdf when ENVIRONMENT=production: 电子签章文件（第十六条）")
     city = load(settings.catalogue_path)
     service = Service("Lianshen department worker", settings)
-    calendars, roster = Calendars(city.calendar), Roster(service.bus)
+    calendars, roster = Calendars(city.calendar), Roster(service.bus, service.standing)
     form = SealForm.PDF if settings.document_form == "pdf" else SealForm.DIGEST
     press = _press(service, settings, calendars, city) if form is SealForm.PDF else None
     wake = (lambda: None) if press is None else press.wake
     handlers = Handlers(calendars, service.bus, roster, sealed=settings.seal_decisions, form=form, wake=wake)
     hosted = departments(settings.worker_departments, city.catalogue)
     service.listens(
-        Listen(topics.IDENTITY, rostered.on_identity, only=[RosterListed]),
+        Listen(topics.IDENTITY, rostered.on_identity, only=rostered.SAYS),
         Listen(topics.CALENDAR, handlers.on_calendar),
         *(Listen(topics.department_items(*one), handlers.on_dispatched) for one in hosted),
         Listen(topics.APPLICATIONS, handlers.on_applications, only=[ApplicationReceived]),
@@ -65,6 +64,8 @@ def create(settings: Settings) -> Service:
         wake=wake,
     )
     service.serves(api.router(office))
+    filing = Filing(settings.documents_url) if settings.documents_url else None
+    service.serves(proofs_api.router(service.database, filing))
     if press is not None:
         service.beside(press.run)
     return service

@@ -37,7 +37,7 @@ from contracts.dispatcher import (
 from contracts.envelope import derived_id
 from contracts.intake import ApplicationReceived
 from contracts.parts import Actor, MaterialRef, ResultRef
-from contracts.signing import RosterEntry, SealCompleted, SealRejected
+from contracts.signing import SealCompleted, SealRejected
 from contracts.supervision import SpecialHandlingGranted
 from contracts.terms import (
     ClockEnd,
@@ -62,7 +62,7 @@ from procedure.catalogue import Catalogue
 from procedure.items import Act, Happened, Item, advance
 from procedure.notices import NOTICED, NOTICES, NoticedStep, request_id_of
 from procedure.refusals import CalendarDoesNotReach, Refusal
-from procedure.roster import hold_to_roster, may_handle
+from procedure.roster import Record, hold_to_record, may_act
 from procedure.special_handling import EFFECTS
 
 PLATFORM: Final = Actor(holder="联合审批平台", certificate="platform")
@@ -202,9 +202,9 @@ def act_of(event: ItemSupplemented | ItemWithdrawn) -> Act:
     return Act(ItemStep.WITHDRAW, event.actor, event.withdrawn_at, event.event_id, opinion=event.reason)
 
 
-def is_rostered(roster: Sequence[RosterEntry], item: Item, at: datetime) -> bool:
-    """Whether the entries of one holder let it handle `item` at `at` (Art. 18)."""
-    return may_handle(roster, at, item.jurisdiction, item.department, item.item_code)
+def lets_act(record: Record, item: Item, at: datetime) -> bool:
+    """Whether what is known of one holder lets it handle `item` at `at` (Art. 18, 20)."""
+    return may_act(record, at, item.jurisdiction, item.department, item.item_code)
 
 
 def is_answered(before: Item, after: Item) -> bool:
@@ -218,16 +218,17 @@ def hold_to_department(step: ItemStep) -> None:
         raise NotADepartmentsStep(step=step.value)
 
 
-def reported(report: ItemReport, item: Item, received_at: datetime, roster: Sequence[RosterEntry]) -> Act:
+def reported(report: ItemReport, item: Item, received_at: datetime, record: Record) -> Act:
     """Return what a department's system reported; it counts from the broker's append time.
 
-    `roster` are the entries of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem or NotOnRoster.
+    `record` is what is known of whoever acted. Raises NotADepartmentsStep, NotThisDepartmentsItem,
+    CertificateIsSuspended or NotOnRoster.
     """
     hold_to_department(report.step)
     ours = (item.department, item.jurisdiction, item.item_code, item.project_code)
     if (report.department, report.jurisdiction, report.item_code, report.project_code) != ours:
         raise NotThisDepartmentsItem
-    hold_to_roster(roster, received_at, item.jurisdiction, item.department, item.item_code)
+    hold_to_record(record, received_at, item.jurisdiction, item.department, item.item_code)
     return Act(
         report.step,
         report.actor,

@@ -11,7 +11,7 @@ from chassis.bus import Bus, Received, hold_back
 from chassis.calendars import Calendars, InForce
 from chassis.database import Work
 from chassis.parking import Held, Lane, Why
-from chassis.rostered import Entries, Roster
+from chassis.rostered import Roster
 from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.department import ItemReport
@@ -34,6 +34,7 @@ from department_worker.store import Batch
 from procedure import items as law
 from procedure.items import Act, Item
 from procedure.refusals import Refusal
+from procedure.roster import Record
 
 BuilderEvent = ItemDispatched | ItemSupplemented | DeferredMaterialsPassedOn | ResultsPassedOn | ItemWithdrawn
 
@@ -137,20 +138,20 @@ class Handlers:
 
     async def _roster_of(
         self, reports: Sequence[Received[ItemReport]], batch: Batch, work: Work
-    ) -> Mapping[str, Entries] | None:
-        """Return what the roster says of who acted; None while it must not be judged by (Art. 18)."""
+    ) -> Mapping[str, Record] | None:
+        """Return what is known of who acted; None while it must not be judged by (Art. 18, 20)."""
         known = [one for one in reports if one.event.item_id in batch.items]
 
-        def lets_all_act(roster: Mapping[str, Entries]) -> bool:
+        def lets_all_act(roster: Mapping[str, Record]) -> bool:
             return all(
-                domain.is_rostered(roster[one.event.actor.certificate], batch.items[one.event.item_id], one.appended_at)
+                domain.lets_act(roster[one.event.actor.certificate], batch.items[one.event.item_id], one.appended_at)
                 for one in known
             )
 
         return await self._roster.judging(work, {one.event.actor.certificate for one in known}, lets_all_act)
 
     async def _report(
-        self, roster: Mapping[str, Entries] | None, batch: Batch, work: Work, received: Received[ItemReport]
+        self, roster: Mapping[str, Record] | None, batch: Batch, work: Work, received: Received[ItemReport]
     ) -> bool:
         report, item = received.event, batch.items.get(received.event.item_id)
         if item is None or roster is None:

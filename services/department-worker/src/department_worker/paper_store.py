@@ -60,6 +60,7 @@ _FILE = """
     FROM unnest($1::uuid[], $2::text[]) AS u (request_id, file) WHERE p.request_id = u.request_id
 """
 _VOID = "UPDATE papers SET stand = 'VOID' WHERE request_id = ANY($1::uuid[]) AND stand <> 'SEALED'"
+_LAST_FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' ORDER BY signed_at DESC LIMIT 1"
 _FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' AND file = $2"
 
 
@@ -125,3 +126,8 @@ async def void(work: Work, requests: Collection[UUID]) -> None:
 async def is_filed(connection: Connection, item_id: UUID, file: Sha256) -> bool:
     """Whether that file is the item's sealed document."""
     return await connection.fetchval(_FILED, item_id, file) is not None
+
+
+async def filed(connection: Connection, item_id: UUID) -> Sha256 | None:
+    """Return under which digest the item's sealed document is filed, the last one if there were several; or None."""
+    return await connection.fetchval(_LAST_FILED, item_id)

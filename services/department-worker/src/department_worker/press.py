@@ -171,7 +171,8 @@ class Press:
 async def _rest(wakes: asyncio.Event) -> None:
     """Wait until woken; what wakes has yet to commit, so look again soon, and now and then in any case."""
     try:
-        await asyncio.wait_for(wakes.wait(), POLL_SECONDS)
+        async with asyncio.timeout(POLL_SECONDS):
+            await wakes.wait()
     except TimeoutError:
         return
     wakes.clear()

@@ -1,9 +1,11 @@
 """The department worker's SQL for signatures: nonces that wait for their answer, and every signature that was given."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from chassis.database import Work
+from chassis.database import Connection, Work
 from department_worker.signed import Nonce, Signed
 
 MOST_NONCES: Final = 20_000
@@ -17,6 +19,10 @@ _TAKE = "DELETE FROM step_nonces WHERE nonce = $1 RETURNING nonce, certificate, 
 _KEEP = """
     INSERT INTO step_signatures (digest, item_id, serial, text, algorithm, certificate, signature, signed_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_OF_ITEM = """
+    SELECT item_id, serial, text, algorithm, certificate, signature, signed_at FROM step_signatures
+    WHERE item_id = $1 ORDER BY signed_at, digest
 """
 
 
@@ -36,3 +42,8 @@ async def keep(work: Work, s: Signed) -> None:
     """Keep a signature with the act that it is for, in the same unit of work."""
     proof = (s.text, s.algorithm, s.certificate, s.signature)
     await work.execute(_KEEP, s.digest, s.item_id, s.serial, *proof, s.signed_at)
+
+
+async def of_item(connection: Connection, item_id: UUID) -> Sequence[Signed]:
+    """Return every signature that was given for an item, the oldest first."""
+    return [Signed(**dict(row)) for row in await connection.fetch(_OF_ITEM, item_id)]

@@ -72,8 +72,8 @@ class Workshop:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), begin)
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, make, *of)
-            return await asyncio.wait_for(future, PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, make, *of)
         except (BrokenProcessPool, TimeoutError) as trouble:
             log.error("workshop.begins_anew", trouble=repr(trouble))
             self.close()

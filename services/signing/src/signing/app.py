@@ -19,6 +19,7 @@ from signing.papers import grants_of
 from signing.platform import PlatformKey
 from signing.rates import Rates
 from signing.revoked import RevokedList
+from signing.revoking import Revoking
 from signing.sealing import Sealer
 from signing.settings import Settings
 from signing.stamps import Stamps
@@ -66,11 +67,11 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
-    service.serves(web.router(Verifier(service.database, settings.trusted)))
+    service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses_api.router(service.database, service.wallclock))
-    service.beside(first.enter, revoked.keep_fresh)
+    service.beside(first.enter, revoked.keep_fresh, Revoking(service.database, service.wallclock, revoked).follow)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

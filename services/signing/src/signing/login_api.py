@@ -5,34 +5,39 @@ The session's secret travels in a cookie that no script can read, or in a progra
 
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import metrics
 from chassis.database import Database, Work
-from chassis.standing import CertificateIsSuspended
+from chassis.identity import requires
 from chassis.wallclock import WallClock
-from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
+from contracts.codes import CITY, CreditCode, DepartmentCode, JurisdictionCode
+from contracts.envelope import Instant
 from contracts.terms import Role
 from evidence import login, service_token
 from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.login import NotProved, Token
 from evidence.trust import TrustList
+from procedure.authority import Caller
 from procedure.refusals import Refusal
+from procedure.roster import CertificateIsSuspended
 from signing import login_store, losses_store, sessions, store
 from signing.platform import Platform
 from signing.rates import Rates
 from signing.revoked import RevokedList
-from signing.sessions import REFUSED, NoChallenge, NoSession, Post, Session, TooManyLogins
+from signing.sessions import REFUSED, NoChallenge, NoSession, Post, RefusedLogin, Session, TooManyLogins
 
 BROWSER: Final = "lianshen_browser"
 SESSION: Final = "lianshen_session"
 SCHEME: Final = "session"
+Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 
 log = structlog.get_logger()
 
@@ -115,6 +120,15 @@ class ServiceToken(BaseModel):
     expires_at: datetime
 
 
+class RefusedLoginView(BaseModel):
+    """A login that was refused: `code` is why, `serial` what the token claimed, empty where none could be read."""
+
+    at: datetime
+    serial: str | None
+    code: str
+    address: str
+
+
 class Logins:
     """What the routes do."""
 
@@ -183,6 +197,12 @@ class Logins:
             await login_store.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
         log.info("login.refused", code=refusal.code, why=str(trouble)[:200], address=address)
         return refusal
+
+    async def refused(self, caller: Caller, before: datetime | None, most: int) -> Sequence[RefusedLogin]:
+        """Return refused logins, the newest first: the city's administrator sees all, another those of its own list."""
+        place = None if caller.jurisdiction == CITY else caller.jurisdiction or ""
+        async with self._database.reading() as connection:
+            return await login_store.attempts(connection, place, before or _now(), most)
 
     async def session(self, secret: str) -> Session:
         """Return the session of a secret. Raises NoSession."""
@@ -269,6 +289,12 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
         response = Response(status_code=204)
         response.delete_cookie(SESSION, path="/", secure=secure, httponly=True, samesite="strict")
         return response
+
+    @routes.get("/refusals", summary="被拒绝的登录，新的在前（管理员）")
+    async def read_refusals(
+        caller: Admin, before: Instant | None = None, most: Annotated[int, Query(ge=1, le=500)] = 100
+    ) -> list[RefusedLoginView]:
+        return [RefusedLoginView(**one._asdict()) for one in await logins.refused(caller, before, most)]
 
     @routes.post("/token", summary="登录：换取一分钟有效的服务令牌")
     async def token(request: Request, response: Response) -> ServiceToken:

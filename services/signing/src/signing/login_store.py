@@ -3,6 +3,7 @@
 Instants here are real time, whatever business time is.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -14,7 +15,7 @@ from chassis.database import Connection, Work
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
 from contracts.terms import Role
 from evidence.certificates import parse
-from signing.sessions import Post, Session
+from signing.sessions import Post, RefusedLogin, Session
 
 MOST_NONCES: Final = 20_000
 """Challenges that may wait for an answer at once, from everybody together."""
@@ -37,6 +38,11 @@ _END_ALL = "DELETE FROM login_sessions WHERE serial = $1"
 _ADD_ATTEMPT = """
     WITH gone AS (DELETE FROM login_attempts WHERE at < $2::timestamptz - interval '180 days')
     INSERT INTO login_attempts (attempt_id, at, serial, code, address) VALUES ($1, $2, $3, $4, $5)
+"""
+_ATTEMPTS = """
+    SELECT at, serial, code, address FROM login_attempts AS a WHERE at < $2 AND (
+        $1::text IS NULL OR EXISTS (SELECT FROM roster_entries AS e WHERE e.serial = a.serial AND e.jurisdiction = $1)
+    ) ORDER BY at DESC, attempt_id LIMIT $3
 """
 
 
@@ -85,6 +91,11 @@ async def end_all(work: Work, serial: str) -> None:
 async def add_attempt(work: Work, attempt_id: UUID, at: datetime, serial: str | None, code: str, address: str) -> None:
     """Keep a login that was refused; `serial` as the token claimed it."""
     await work.execute(_ADD_ATTEMPT, attempt_id, at, serial, code, address)
+
+
+async def attempts(connection: Connection, place: str | None, before: datetime, most: int) -> Sequence[RefusedLogin]:
+    """Return logins that were refused before an instant, the newest first: of who is on the list of `place`, or all."""
+    return [RefusedLogin(**dict(row)) for row in await connection.fetch(_ATTEMPTS, place, before, most)]
 
 
 def _session(row: asyncpg.Record) -> Session:

@@ -1,6 +1,6 @@
 """Signing's SQL for losses: the certificates that are suspended now, and every request to lift a suspension."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,10 @@ _ADD = """
 """
 _OF = "SELECT * FROM suspensions WHERE serial = $1"
 _ALL = "SELECT * FROM suspensions ORDER BY suspended_at, serial"
+_UNSUSPENDED = """
+    SELECT serial, holder FROM roster_holders AS h WHERE serial = ANY($1::text[])
+    AND NOT EXISTS (SELECT FROM suspensions AS s WHERE s.serial = h.serial) ORDER BY serial
+"""
 _LIFT = "DELETE FROM suspensions WHERE serial = $1"
 _ADD_REQUEST = """
     INSERT INTO reinstatements (request_id, serial, reason, asker, asker_certificate, requested_at, stand)
@@ -44,6 +48,11 @@ async def suspension(connection: Connection | Work, serial: str) -> Suspension |
 async def suspensions(connection: Connection) -> Sequence[Suspension]:
     """Return every suspension there is, the oldest first."""
     return [_suspension(row) for row in await connection.fetch(_ALL)]
+
+
+async def unsuspended(work: Work, serials: Collection[str]) -> dict[str, str]:
+    """Return those of `serials` that stand on the roster and are not suspended, with their holders."""
+    return {row["serial"]: row["holder"] for row in await work.fetch(_UNSUSPENDED, list(serials))}
 
 
 async def lift(work: Work, serial: str) -> None:

@@ -5,12 +5,13 @@ A list that cannot be fetched grows old; past its issuer's grace nobody logs in.
 
 import asyncio
 import urllib.request
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import structlog
 
 from evidence.certificates import NotTrusted
-from evidence.revocation import LARGEST_LIST, Revocations, parse_list
+from evidence.revocation import LARGEST_LIST, Revocations, Revoked, parse_list
 from evidence.trust import BadTrustList, Issuer, TrustList
 
 PATIENCE_SECONDS: Final = 10.0
@@ -20,16 +21,25 @@ log = structlog.get_logger()
 
 
 class RevokedList:
-    """The newest list of each issuer; `now` is what is known."""
+    """The newest list of each issuer; `now` is what is known, `lists` the same as it was fetched (DER), by issuer."""
 
     def __init__(self, trust: TrustList, every_seconds: float) -> None:
         self._trust = trust
         self._every_seconds = every_seconds
         self.now = Revocations()
+        self.lists: dict[bytes, bytes] = {}
+        self.is_new = asyncio.Event()
+        """Set when a list came; whoever acts on it clears it."""
 
     async def is_known(self) -> bool:
         """Whether every issuer has told something; asked by readiness."""
         return all(issuer in self.now.lists for issuer in self._trust.issuers)
+
+    def of_issuers(self) -> Iterator[tuple[Issuer, Mapping[str, Revoked]]]:
+        """Each issuer that told something, and what it revoked, by serial."""
+        for key, issuer in self._trust.issuers.items():
+            if key in self.now.lists:
+                yield issuer, self.now.lists[key].revoked
 
     async def keep_fresh(self) -> None:
         """Fetch for as long as the service lives, sooner while something is missing."""
@@ -40,10 +50,13 @@ class RevokedList:
 
     async def fetch(self) -> None:
         """Ask every issuer once; what does not answer, or does not verify, is said and changes nothing."""
-        for issuer in self._trust.issuers.values():
+        for key, issuer in self._trust.issuers.items():
             try:
                 der = await asyncio.to_thread(_published, issuer)
-                self.now = self.now.with_list(parse_list(der, issuer.certificate))
+                newest = self.now.with_list(parse_list(der, issuer.certificate))
+                if newest is not self.now:
+                    self.now, self.lists[key] = newest, der
+                    self.is_new.set()
             except (OSError, ValueError, NotTrusted, BadTrustList) as trouble:
                 log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
 

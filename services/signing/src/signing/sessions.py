@@ -7,7 +7,7 @@ A certificate proves a holder, never a role. A builder's names its credit code; 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
@@ -110,6 +110,15 @@ class TooManyLogins(Refusal):
 
     article = None
     status = 429
+
+
+class RefusedLogin(NamedTuple):
+    """A login that was refused: when, whose certificate the token claimed, why, and from where."""
+
+    at: datetime
+    serial: str | None
+    code: str
+    address: str
 
 
 REFUSED: Final[dict[Reason | Fault, type[Refusal]]] = {

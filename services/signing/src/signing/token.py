@@ -110,7 +110,8 @@ class TokenDoor:
         future: Future[Result] = self._executor.submit(self._enter, use)
         future.add_done_callback(lambda _: self._room.release())
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self._limits.seconds)
+            async with asyncio.timeout(self._limits.seconds):  # wait_for loses a cancellation that meets the answer
+                return await asyncio.wrap_future(future)
         except TimeoutError as trouble:
             self._close(None, f"no answer within {self._limits.seconds} s")
             raise TokenUnavailable(f"no answer within {self._limits.seconds} s") from trouble

@@ -24,6 +24,7 @@ from evidence import confined, signatures
 from evidence.documents import LARGEST, Finding, Verdict
 from procedure.refusals import Refusal
 from signing import paper_store
+from signing.revoked import RevokedList
 
 PAGE: Final = Template((Path(__file__).parent / "templates" / "verify.html").read_text("utf-8"))
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
@@ -80,10 +81,11 @@ class RegisteredView(BaseModel):
 
 @dataclass(slots=True)
 class Verifier:
-    """Judges by the trust list of `folder`, a few files at a time."""
+    """Judges by the trust list of `folder` and the revocation lists that signing fetched, a few files at a time."""
 
     database: Database
     folder: Path
+    revoked: RevokedList
     waiting: int = 0
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SIDE_BY_SIDE))
 
@@ -94,7 +96,7 @@ class Verifier:
         self.waiting += 1
         try:
             async with self.room:
-                return await asyncio.to_thread(confined.judge, pdf, self.folder)
+                return await asyncio.to_thread(confined.judge, pdf, self.folder, fetched=dict(self.revoked.lists))
         finally:
             self.waiting -= 1
 

@@ -38,7 +38,7 @@ def tables_of_a_service(
     """Return the base of one service's tables, with those that every service has; its `metadata` is alembic's target.
 
     `http_writes` adds the idempotency keys, `shows_clocks` the table of `chassis.shown`, `counts_days` that of
-    `chassis.calendars`, `rostered` that of `chassis.rostered`.
+    `chassis.calendars`, `rostered` those of `chassis.rostered`.
     """
 
     class Base(SQLModel, registry=registry()):
@@ -123,3 +123,9 @@ def _roster(base: Any) -> None:
         serial: str = Field(primary_key=True)
         holder: str
         entries: str
+
+    class SuspensionRow(base, table=True):
+        __tablename__ = "suspensions"
+        serial: str = Field(primary_key=True)
+        since: datetime = Field(sa_type=TIMESTAMP(timezone=True), primary_key=True)
+        until: datetime | None = instant()
