@@ -19,7 +19,7 @@ from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import decode
 from contracts.signing import SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
-from department_worker import workshop
+from department_worker import paper_store, workshop
 from department_worker.documents import Facts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -340,6 +340,22 @@ async def test_a_decision_and_a_notice_are_filed_in_one_turn(shop: Shop) -> None
     notice = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
     await shop.answer(signed(decision), signed(notice))
     assert sorted(names(await shop.said("seal_some"))) == ["DocumentIssued", "ItemConcluded"]
+
+
+async def test_an_office_reads_the_decision_before_any_notice(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    await shop.room.give(item)
+    for step in ROUTINE[:-1]:
+        await shop.room.step(item, step)
+    await shop.room.step(item, ItemStep.CONCLUDE, outcome=Outcome.GRANTED, opinion="符合规划条件")
+    asked = {one.document_kind: one for one in await shop.said("print_some")}
+    read: list[Any] = []
+    for kind in (DocumentKind.DECISION, DocumentKind.ACCEPTANCE):
+        await shop.answer(completed(asked[kind], OFFICE.signature(bytes.fromhex(asked[kind].digest))))
+        await shop.said("seal_some")
+        async with shop.room.database.reading() as connection:
+            read.append(await paper_store.filed(connection, item.item_id))
+    assert read[0] is not None and read[1] == read[0]
 
 
 async def test_records_have_no_notices(sealing_room: Room) -> None:
