@@ -46,6 +46,7 @@ from local.authority import SEALS, Authority, Wanted
 from local.builder import People
 from local.posts import person
 from local.suite import Suite
+from procedure.notices import NOTICES
 from signing.module import SIGN
 from signing.token import Limits, TokenDoor
 
@@ -313,7 +314,7 @@ async def _documents(suite: Suite, stages: int) -> dict[str, Any]:
         people.declare(code, STAGE, materials).raise_for_status()
     waiting = await _heard(suite, topics.SEAL_REQUESTS, asked_from, _all_printed(stages))
     requests = [SealRequested.model_validate_json(one.value, extra="ignore") for one in waiting]
-    papers = {str(one.item_id) for one in requests if one.form is SealForm.PDF}
+    papers = {str(one.item_id) for one in requests if _is_decision(one)}
     began = time.time()
     suite.process("signing").start()
     suite.process("signing").wait_ready()
@@ -330,6 +331,11 @@ async def _documents(suite: Suite, stages: int) -> dict[str, Any]:
         "pdf_seconds": round(last - ready, 2),
         "signing_back_after_seconds": round(ready - began, 2),
     }
+
+
+def _is_decision(asked: SealRequested) -> bool:
+    """Whether an item concludes with that document; its notices are sealed beside it."""
+    return asked.form is SealForm.PDF and asked.document_kind not in NOTICES
 
 
 def _all_printed(stages: int) -> Callable[[Sequence[Heard]], bool]:

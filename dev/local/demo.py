@@ -184,7 +184,7 @@ def _check(suite: Suite, people: People, told: dict[str, Any], timeline: list[di
             and all(held == "GRANTED" for code, held in outcomes.items() if code not in (script.REFUSED, script.SILENT))
         ),
         "the returned item concluded in its second attempt": lambda: _attempts(timeline) == {1, 2},
-        "every decision carries a seal": lambda: kinds["SealCompleted"] == kinds["ItemConcluded"] == 9,
+        "every decision carries a seal": lambda: _sealed(timeline) and kinds["ItemConcluded"] == 9,
         "lights turned yellow and red, and the lead pressed": lambda: (
             {one["event"]["light"] for one in timeline if one["type"] == "LightChanged"} >= {"YELLOW", "RED"}
             and kinds["Urged"] == 1
@@ -197,6 +197,13 @@ def _check(suite: Suite, people: People, told: dict[str, Any], timeline: list[di
     for name, held in verdicts:
         print(f"{'✓' if held else '✗'} {name}")
     return all(held for _, held in verdicts)
+
+
+def _sealed(timeline: list[dict[str, Any]]) -> bool:
+    """Whether each decision was sealed, once; notices are sealed beside them."""
+    asked = {one["event"]["seal_request_id"] for one in timeline if one["type"] == "ItemDecided"}
+    made = [one["event"]["request_id"] for one in timeline if one["type"] == "SealCompleted"]
+    return len(asked) == 9 and sorted(request for request in made if request in asked) == sorted(asked)
 
 
 def _attempts(timeline: list[dict[str, Any]]) -> set[int]:

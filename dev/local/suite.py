@@ -107,7 +107,7 @@ def migrate(packages: Sequence[str]) -> None:
 def development_grants(departments: Iterable[tuple[str, str]]) -> str:
     """Return what seals may be put on, for development: each department's on its own decisions and notices,
     at any time."""
-    kinds = "DECISION REFUSAL NOT_ACCEPTED CORRECTION"
+    kinds = "DECISION REFUSAL ACCEPTANCE NOT_ACCEPTED CORRECTION"
     rows = [f"{place}.{code},{place},{code},{kinds},2000-01-01T00:00:00Z," for place, code in departments]
     return "\n".join(["seal,jurisdiction,department,kinds,since,until", *rows, ""])
 

@@ -67,7 +67,11 @@ def results(suite: Suite, departments: None) -> list[dict[str, Any]]:
     materials = people.materials(ProcessType.GOV_BUILDING, Stage.LAND_USE)
     declared = people.declare(CODE, Stage.LAND_USE, materials).json()
     eventually(lambda: people.progress(declared["application_id"]), lambda told: told["state"] == "CONCLUDED", 120)
-    return eventually(lambda: listed(people), lambda told: len(told) == 10)
+    return eventually(lambda: concluded(people), lambda told: len(told) == 10)
+
+
+def concluded(people: People) -> list[dict[str, Any]]:
+    return [one for one in listed(people) if one["notice"] is None]
 
 
 def listed(people: People) -> list[dict[str, Any]]:
@@ -112,6 +116,18 @@ def test_what_leaves_the_house_is_a_file_and_an_opinion_is_not(results: list[dic
     assert 0 < len(files) < len(results)
 
 
+def test_that_a_permits_application_is_accepted_is_told_in_a_document(
+    suite: Suite, results: list[dict[str, Any]], trust: Path
+) -> None:
+    told = {one["item_id"] for one in results if one["document"] is not None}
+    found = eventually(
+        lambda: [one for one in listed(People(suite)) if one["notice"] == "ACCEPTANCE"],
+        lambda notices: {one["item_id"] for one in notices} == told,
+    )
+    content = get(People(suite), f"results/{found[0]['document']}").content
+    assert confined.judge(content, trust).finding is Finding.VALID
+
+
 def test_what_the_builder_prints_is_valid_without_the_platform(printed: httpx.Response, trust: Path) -> None:
     assert printed.headers["content-type"] == "application/pdf"
     verdict = confined.judge(printed.content, trust)
@@ -139,12 +155,14 @@ def test_every_print_is_the_same_file_and_is_logged(suite: Suite, printed: httpx
     assert get(people, f"results/{document}").content == printed.content
     after = next(one["prints"] for one in listed(people) if one["document"] == document)
     assert after == before + 1
-    timeline = eventually(
-        lambda: people.supervise(f"/projects/{CODE}/timeline"),
-        lambda told: sum(one["type"] == "ResultPrinted" for one in told) >= after,
-    )
-    said = [one["event"] for one in timeline if one["type"] == "ResultPrinted"]
-    assert {one["document"] for one in said} == {document}
+    said = eventually(lambda: prints(people, document), lambda told: len(told) >= after)
+    assert len(said) == after
+
+
+def prints(people: People, document: str) -> list[dict[str, Any]]:
+    """What the timeline tells of a document's prints."""
+    told = people.supervise(f"/projects/{CODE}/timeline")
+    return [one for one in told if one["type"] == "ResultPrinted" and one["event"]["document"] == document]
 
 
 def office_of(people: People, item: str) -> dict[str, str]:

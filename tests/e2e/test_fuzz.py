@@ -26,6 +26,7 @@ HELD = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
+schemathesis.openapi.media_type("application/pdf", st.binary(max_size=2000).map(lambda held: b"%PDF-1.7\n" + held))
 GENTLY = settings(
     max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )

@@ -19,7 +19,7 @@ from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import decode
 from contracts.signing import SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
-from department_worker import workshop
+from department_worker import paper_store, workshop
 from department_worker.documents import Facts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -79,9 +79,12 @@ class Shop:
         self.woken += 1
 
     async def decide(self, item: ItemDispatched, outcome: Outcome = Outcome.GRANTED) -> list[Any]:
+        """Let the department decide an item; the notice that it was accepted is told of elsewhere."""
         await self.room.give(item)
         for step in ROUTINE[:-1]:
             await self.room.step(item, step)
+        await self.room.database.pool.execute("DELETE FROM papers WHERE kind = 'ACCEPTANCE'")
+        self.woken = 0
         return await self.room.step(item, ItemStep.CONCLUDE, outcome=outcome, opinion="符合规划条件")
 
     async def said(self, some: str) -> list[Any]:
@@ -253,6 +256,7 @@ async def give_and(shop: Shop, item: ItemDispatched, step: ItemStep) -> Any:
 
 
 NOTICES = [
+    (ItemStep.ACCEPT, DocumentKind.ACCEPTANCE, ItemState.ACCEPTED, "瓦自然资受〔2026〕1号"),
     (ItemStep.NOT_ACCEPT, DocumentKind.NOT_ACCEPTED, ItemState.NOT_ACCEPTED, "瓦自然资不受〔2026〕1号"),
     (ItemStep.START_CORRECTION, DocumentKind.CORRECTION, ItemState.CORRECTION_PRE, "瓦自然资补〔2026〕1号"),
 ]
@@ -305,7 +309,21 @@ async def test_a_correction_says_how_it_stood_when_it_was_told_not_when_it_is_pr
     await shop.room.step(later, ItemStep.ACCEPT)
     await shop.room.step(later, ItemStep.START_CORRECTION, opinion="请补充")
     await shop.said("print_some")
-    assert {one.opinion: one.accepted for one in shop.bench.printed} == {"请补齐": None, "请补充": MONDAY.date()}
+    told = {one.opinion: one.accepted for one in shop.bench.printed if one.kind is DocumentKind.CORRECTION}
+    assert told == {"请补齐": None, "请补充": MONDAY.date()}
+
+
+async def test_what_the_platform_accepted_has_no_notice(shop: Shop) -> None:
+    said = await shop.room.give(dispatched("S1-04", **PERMIT, reopened_at=MONDAY))
+    assert names(said) == ["ItemReceived", "ItemAccepted"]
+    assert await shop.stands() == []
+
+
+async def test_that_a_question_was_taken_up_stays_on_the_platform(shop: Shop) -> None:
+    item = dispatched("S1-10")
+    await shop.room.give(item)
+    assert names(await shop.room.step(item, ItemStep.ACCEPT))[:1] == ["ItemAccepted"]
+    assert await shop.stands() == []
 
 
 async def test_a_refused_seal_of_a_notice_leaves_the_item_as_it_is(shop: Shop) -> None:
@@ -322,6 +340,22 @@ async def test_a_decision_and_a_notice_are_filed_in_one_turn(shop: Shop) -> None
     notice = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
     await shop.answer(signed(decision), signed(notice))
     assert sorted(names(await shop.said("seal_some"))) == ["DocumentIssued", "ItemConcluded"]
+
+
+async def test_an_office_reads_the_decision_before_any_notice(shop: Shop) -> None:
+    item = dispatched("S1-04", **PERMIT)
+    await shop.room.give(item)
+    for step in ROUTINE[:-1]:
+        await shop.room.step(item, step)
+    await shop.room.step(item, ItemStep.CONCLUDE, outcome=Outcome.GRANTED, opinion="符合规划条件")
+    asked = {one.document_kind: one for one in await shop.said("print_some")}
+    read: list[Any] = []
+    for kind in (DocumentKind.DECISION, DocumentKind.ACCEPTANCE):
+        await shop.answer(completed(asked[kind], OFFICE.signature(bytes.fromhex(asked[kind].digest))))
+        await shop.said("seal_some")
+        async with shop.room.database.reading() as connection:
+            read.append(await paper_store.filed(connection, item.item_id))
+    assert read[0] is not None and read[1] == read[0]
 
 
 async def test_records_have_no_notices(sealing_room: Room) -> None:

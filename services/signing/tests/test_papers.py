@@ -18,11 +18,11 @@ from chassis.database import Database
 from chassis.parking import Raw
 from contracts import topics
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
-from contracts.department_worker import ItemDecided, ItemNotAccepted, SealRequested
+from contracts.department_worker import ItemAccepted, ItemDecided, ItemNotAccepted, SealRequested
 from contracts.envelope import decode
 from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
-from contracts.terms import DocumentKind, Outcome, Role, SealForm, Stage
+from contracts.terms import DocumentKind, ItemKind, OnExpiry, Outcome, Role, SealForm, Stage
 from evidence import documents, trust
 from evidence.certificates import Certificate, Purpose
 from evidence.documents import Finding
@@ -175,6 +175,12 @@ def test_any_other_notice_is_refused_by_its_own_name(
 ) -> None:
     with pytest.raises(refusal):
         papers.hold(asked, NOTICE, [grant], entries, AT)
+
+
+def test_an_acceptance_is_registered_for_its_notice() -> None:
+    told = not_accepted().model_dump(exclude={"opinion"})
+    accepted = ItemAccepted(**told, kind=ItemKind.PERMIT, limit_days=5, on_expiry=OnExpiry.ESCALATE)
+    assert papers.decision_of(accepted).notice is DocumentKind.ACCEPTANCE
 
 
 def test_a_decision_makes_no_notice() -> None:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from contracts.department_worker import CorrectionRequested, ItemNotAccepted
+from contracts.department_worker import CorrectionRequested, ItemAccepted, ItemNotAccepted
 from contracts.envelope import derived_id
 from contracts.terms import DocumentKind
 
-NoticedStep = ItemNotAccepted | CorrectionRequested
+NoticedStep = ItemAccepted | ItemNotAccepted | CorrectionRequested
 NOTICED: Final[Mapping[type[NoticedStep], DocumentKind]] = {
+    ItemAccepted: DocumentKind.ACCEPTANCE,
     ItemNotAccepted: DocumentKind.NOT_ACCEPTED,
     CorrectionRequested: DocumentKind.CORRECTION,
 }

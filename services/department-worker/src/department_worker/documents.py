@@ -56,8 +56,10 @@ FORMS: Final[Mapping[tuple[DocumentKind, ItemKind], Form]] = {
     (D.REFUSAL, K.CONSULT): _OPINION,
     **{(D.OPINION, kind): _OPINION for kind in K},
     **{(kind, of): form for kind, form in _NOTICES.items() for of in K},
+    (D.ACCEPTANCE, K.CONSULT): _NOTICES[D.ACCEPTANCE]._replace(seal=SealForm.DIGEST),
 }
-"""The form of each kind of document, for each kind of item. An opinion stays on the platform (Art. 14)."""
+"""The form of each kind of document, for each kind of item. An opinion stays on the platform (Art. 14), and with it
+that its question was taken up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -484,6 +484,7 @@ def leaves_the_house(item: Item, kind: DocumentKind) -> bool:
 def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number: str, verify_url: str) -> Facts:
     """Return what a document says, under the catalogue that its case runs under."""
     step = paper.step
+    told = step if isinstance(step, ItemAccepted) else item
     dated = getattr(step, "document_dated_on", None) or step.at.astimezone(SHANGHAI).date()
     return Facts(
         kind=paper.kind,
@@ -499,9 +500,9 @@ def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number
         applied=item.applied_at.astimezone(SHANGHAI).date(),
         accepted=_accepted_on(item, step),
         dated=dated,
-        opinion=step.opinion,
-        limit_days=item.limit_days,
-        deferred=tuple(f"{city.materials[one.code].name}（{one.promised_on}前）" for one in item.deferred),
+        opinion=step.told[1],
+        limit_days=told.limit_days,
+        deferred=tuple(f"{city.materials[one.code].name}（{one.promised_on}前）" for one in told.deferred),
         review_authority=documents.review_authority_of(city, item.jurisdiction),
         verify_url=f"{verify_url}/verify?document={paper.request_id}" if verify_url else "",
     )
@@ -516,8 +517,11 @@ def _accepted_on(item: Item, step: ItemDecided | NoticedStep) -> date | None:
 
 
 def notices_of(result: Result, traceparent: str) -> list[Paper]:
-    """Return the notices that what came of an act makes: each is a document of its own, with an id of its step."""
-    steps = (event for event in result.said if isinstance(event, NoticedStep))
+    """Return the notices that what came of an act makes: each is a document of its own, with an id of its step.
+
+    The platform gives none: nobody of the department answers for what silence or special handling accepted.
+    """
+    steps = (event for event in result.said if isinstance(event, NoticedStep) and event.actor != PLATFORM)
     papers = (Paper(request_id_of(step), NOTICED[type(step)], step, traceparent) for step in steps)
     return [paper for paper in papers if leaves_the_house(result.item, paper.kind)]
 

@@ -17,7 +17,7 @@ from contracts.department_worker import ItemDecided
 from contracts.terms import DocumentKind
 from department_worker.domain import Paper
 from department_worker.rows import transposed
-from procedure.notices import NOTICED
+from procedure.notices import NOTICED, NOTICES
 
 
 class Stand(StrEnum):
@@ -60,7 +60,10 @@ _FILE = """
     FROM unnest($1::uuid[], $2::text[]) AS u (request_id, file) WHERE p.request_id = u.request_id
 """
 _VOID = "UPDATE papers SET stand = 'VOID' WHERE request_id = ANY($1::uuid[]) AND stand <> 'SEALED'"
-_LAST_FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' ORDER BY signed_at DESC LIMIT 1"
+_LAST_FILED = """
+    SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED'
+    ORDER BY kind = ANY($2::text[]), signed_at DESC LIMIT 1
+"""
 _FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' AND file = $2"
 
 
@@ -129,5 +132,6 @@ async def is_filed(connection: Connection, item_id: UUID, file: Sha256) -> bool:
 
 
 async def filed(connection: Connection, item_id: UUID) -> Sha256 | None:
-    """Return under which digest the item's sealed document is filed, the last one if there were several; or None."""
-    return await connection.fetchval(_LAST_FILED, item_id)
+    """Return under which digest the item's sealed document is filed, or None: its decision if there is one, else its
+    last notice."""
+    return await connection.fetchval(_LAST_FILED, item_id, sorted(NOTICES))
