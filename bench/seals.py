@@ -31,7 +31,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.machine import machine
 from contracts import topics
 from contracts.codes import ItemCode, ProjectCode, Sha256
-from contracts.department_worker import ItemConcluded, SealRequested
+from contracts.department_worker import DocumentIssued, ItemConcluded, SealRequested
 from contracts.envelope import Event, derived_id, encode
 from contracts.parts import Actor
 from contracts.signing import SealCompleted
@@ -55,7 +55,7 @@ THREADS, SHARE = 2, 256
 PLACE = "210281"
 TYPE, STAGE = ProcessType.SOCIAL_GENERAL, Stage.LAND_USE
 QUIET_SECONDS = 8.0
-CONCLUDED = ItemConcluded.__name__
+CONCLUDED, ISSUED = ItemConcluded.__name__, DocumentIssued.__name__
 BARS = {"cms_of_bare": 0.85, "pdf_per_second": 25, "batch_per_second": 2000, "login_ms_p50": 60}
 KEYS = {"ecdsa-p256-sha256": "bench.EC", "rsa-sha256": "bench.RSA"}
 
@@ -194,8 +194,10 @@ class Heard(NamedTuple):
     at: int
 
     @property
-    def item_id(self) -> str:
-        return json.loads(self.value)["item_id"]
+    def paper(self) -> str | None:
+        """Which document was filed, if this tells of one."""
+        named = {CONCLUDED: "item_id", ISSUED: "request_id"}.get(self.kind)
+        return json.loads(self.value)[named] if named else None
 
 
 def _kind(record: Any) -> str:
@@ -314,14 +316,14 @@ async def _documents(suite: Suite, stages: int) -> dict[str, Any]:
         people.declare(code, STAGE, materials).raise_for_status()
     waiting = await _heard(suite, topics.SEAL_REQUESTS, asked_from, _all_printed(stages))
     requests = [SealRequested.model_validate_json(one.value, extra="ignore") for one in waiting]
-    papers = {str(one.item_id) for one in requests if _is_decision(one)}
+    papers = {_paper(one) for one in requests if one.form is SealForm.PDF}
     began = time.time()
     suite.process("signing").start()
     suite.process("signing").wait_ready()
     ready = time.time()
 
     def filed(found: Sequence[Heard]) -> dict[str, int]:
-        return {item: one.at for one in found if one.kind == CONCLUDED and (item := one.item_id) in papers}
+        return {paper: one.at for one in found if (paper := one.paper) in papers}
 
     told = await _heard(suite, topics.ITEMS, told_from, lambda found: len(filed(found)) == len(papers))
     last = max(filed(told).values()) / 1000
@@ -333,9 +335,9 @@ async def _documents(suite: Suite, stages: int) -> dict[str, Any]:
     }
 
 
-def _is_decision(asked: SealRequested) -> bool:
-    """Whether an item concludes with that document; its notices are sealed beside it."""
-    return asked.form is SealForm.PDF and asked.document_kind not in NOTICES
+def _paper(asked: SealRequested) -> str:
+    """What a document is known by once it is filed: a decision by its item, a notice by itself."""
+    return str(asked.request_id if asked.document_kind in NOTICES else asked.item_id)
 
 
 def _all_printed(stages: int) -> Callable[[Sequence[Heard]], bool]:
