@@ -412,7 +412,10 @@ def test_never_early_and_once_over_a_kill_at_the_due_instant(stand: Stand) -> No
 
 def _each_once(events: Iterable[Row]) -> list[Row]:
     """The events, each once: what was sent just before the kill may be sent again, and is the same event."""
-    return list({event["event_id"]: event for event in events}.values())
+    once: dict[str, Row] = {}
+    for event in events:
+        assert once.setdefault(event["event_id"], event) == event
+    return list(once.values())
 
 
 def test_two_timers_share_the_work_and_nothing_fires_twice(stand: Stand) -> None:

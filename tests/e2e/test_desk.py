@@ -133,7 +133,9 @@ class Case:
             department=DepartmentCode(OFFICES[by or code]),
             jurisdiction=PLACE,
             step=step,
-            actor=Actor(holder="经办人", certificate=officers_certificate(PLACE, OFFICES[by or code])),
+            actor=Actor(
+                holder=f"{OFFICES[by or code]}经办人", certificate=officers_certificate(PLACE, OFFICES[by or code])
+            ),
             **more,
         )
         say(self.suite, topics.department_reports(PLACE, told.department), told)
