@@ -19,12 +19,11 @@ from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import decode
 from contracts.signing import SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
-from department_worker import paper_store, workshop
-from department_worker.documents import Facts
+from department_worker import making, paper_store
+from department_worker.documents import Facts, NotAsSealed, Prepared
 from department_worker.handlers import Handlers
 from department_worker.press import Press
-from department_worker.sealing import Prepared
-from department_worker.workshop import NotAsSealed, WorkshopFails
+from department_worker.workshop import WorkshopFails
 from evidence import documents, trust
 from evidence.documents import Finding
 from evidence.testing import Authority, trust_folder
@@ -52,10 +51,10 @@ class Bench:
             self.fails -= 1
             raise WorkshopFails("died")
         self.printed.append(facts)
-        return workshop.prepare(facts, fonts.prepare(), True)
+        return making.prepare(facts, fonts.prepare(), True)
 
     async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
-        return workshop.finish(pdf, signature, self.folder)
+        return making.finish(pdf, signature, self.folder)
 
     def close(self) -> None: ...
 

@@ -20,9 +20,10 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 
+from department_worker.documents import Prepared
 from department_worker.fonts import Fonts
 from department_worker.printing import Printer
-from department_worker.sealing import Prepared, prepared, sealed
+from department_worker.sealing import prepared, sealed
 from evidence import documents, signatures, trust
 from evidence.documents import Finding, judge
 from evidence.testing import NOW, Authority, trust_folder

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from department_worker.workshop import Workshop, WorkshopFails, prepare
+from department_worker.making import prepare
+from department_worker.workshop import Workshop, WorkshopFails
 from local import fonts
 from local.papers import FACTS
 

@@ -25,7 +25,7 @@ from procedure.roster import CertificateIsSuspended
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
-POLL_MS: Final = 2_000
+POLL_MS: Final = 4_000
 """How long the broker holds an empty fetch: a record ends the wait at once."""
 RETRY_SECONDS: Final = 0.5
 KNOWN: Final = {one.__name__: None for one in IDENTITY.says} | {

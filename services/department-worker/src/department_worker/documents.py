@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
-from contracts.codes import CITY, DIVISIONS, PILOT_ZONES, DepartmentCode, JurisdictionCode
+from contracts.codes import CITY, DIVISIONS, PILOT_ZONES, DepartmentCode, JurisdictionCode, Sha256
 from contracts.terms import DocumentKind, ItemKind, SealForm
 from procedure.catalogue import Catalogue
 
@@ -114,3 +114,15 @@ def review_authority_of(catalogue: Catalogue, jurisdiction: JurisdictionCode) ->
     if jurisdiction in PILOT_ZONES:
         return f"{catalogue.places[JurisdictionCode(CITY)].name}人民政府"
     return f"{catalogue.places[jurisdiction].name}人民政府" if jurisdiction in DIVISIONS else "有管辖权的行政复议机关"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document with its seal drawn and a gap for the signature; `digest` is of all but the gap."""
+
+    pdf: bytes
+    digest: Sha256
+
+
+class NotAsSealed(Exception):
+    """A signature came that does not make its document a valid one."""

@@ -21,10 +21,9 @@ from chassis.filing import Filing
 from contracts import topics
 from contracts.codes import Sha256
 from department_worker import documents, domain, paper_store, store
-from department_worker.documents import Facts
+from department_worker.documents import Facts, Prepared
 from department_worker.domain import Dossier, Paper
 from department_worker.paper_store import Stand, Waiting
-from department_worker.sealing import Prepared
 from department_worker.workshop import Workshop
 from procedure.calendar import SHANGHAI
 from procedure.items import Item

@@ -6,7 +6,6 @@ the same seal is the same bytes until then.
 """
 
 import io
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import Any, Final
@@ -19,6 +18,7 @@ from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObj
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from contracts.codes import Sha256
+from department_worker.documents import Prepared
 from department_worker.printing import Printed
 from evidence import documents
 
@@ -31,14 +31,6 @@ ROOM: Final = 16 * 1024
 FIELD: Final = "Seal"
 HOLDS_NAME: Final = generic.NameObject("/AP")
 NORMAL: Final = generic.NameObject("/N")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document with its seal drawn and a gap for the signature; `digest` is of all but the gap."""
-
-    pdf: bytes
-    digest: Sha256
 
 
 def prepared(printed: Printed, picture: bytes, authority: str, dated: date) -> Prepared:

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from datetime import datetime, timedelta
-from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -16,15 +14,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from department_worker import sealing
-from department_worker.documents import Facts
-from department_worker.fonts import Fonts
-from department_worker.printing import Printer
-from department_worker.sealing import Prepared
-from evidence import documents, trust
-from evidence.certificates import Certificate
-from evidence.documents import Finding
-from evidence.revocation import Revocations
+from department_worker.documents import Facts, Prepared
 
 PATIENCE_SECONDS: Final = 60.0
 Made = TypeVar("Made")
@@ -34,10 +24,6 @@ log = structlog.get_logger()
 
 class WorkshopFails(Exception):
     """A document was not made in time, or its process died; it waits and is made again."""
-
-
-class NotAsSealed(Exception):
-    """A signature came that does not make its document a valid one."""
 
 
 class Workshop:
@@ -52,11 +38,11 @@ class Workshop:
 
     async def prepared(self, facts: Facts) -> Prepared:
         """Return the document that `facts` make, waiting for its signature. Raises WorkshopFails."""
-        return await self._made(prepare, facts, self._fonts, self._is_test)
+        return await self._made(_prepare, facts, self._fonts, self._is_test)
 
     async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
         """Return the sealed document, verified. Raises NotAsSealed or WorkshopFails."""
-        return await self._made(finish, pdf, signature, self._trust_folder)
+        return await self._made(_finish, pdf, signature, self._trust_folder)
 
     def processes(self) -> list[int]:
         """Return the ids of the processes that stand ready."""
@@ -93,32 +79,13 @@ def _end_with(parent: Any) -> None:
     os._exit(0)
 
 
-def prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:
-    """Print and draw the seal."""
-    picture = _picture(fonts, facts.authority, is_test)
-    return sealing.prepared(_printer(fonts).document(facts), picture, facts.authority, facts.dated)
+def _prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:
+    from department_worker import making  # here, not in the service's own process: see there
+
+    return making.prepare(facts, fonts, is_test)
 
 
-def finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:
-    """Put the signature in, and let no document out that is not VALID. Raises NotAsSealed."""
-    sealed = sealing.sealed(pdf, signature)
-    verdict = documents.judge(sealed, trust.load(trust_folder), AskedBySigning())
-    if verdict.finding is not Finding.VALID:
-        raise NotAsSealed(f"{verdict.finding}: {verdict.detail}")
-    return sealed
+def _finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:
+    from department_worker import making
 
-
-class AskedBySigning(Revocations):
-    """Whether the certificate was revoked is not asked again: signing asked when it sealed."""
-
-    def check(self, serial: str, issuer: Certificate, at: datetime, grace: timedelta) -> None: ...
-
-
-@lru_cache(1)
-def _printer(fonts: Path) -> Printer:
-    return Printer(Fonts(fonts))
-
-
-@lru_cache(256)
-def _picture(fonts: Path, authority: str, is_test: bool) -> bytes:
-    return _printer(fonts).seal(authority, is_test=is_test)
+    return making.finish(pdf, signature, trust_folder)
