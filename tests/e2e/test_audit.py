@@ -50,11 +50,12 @@ def told(people: People) -> list[dict[str, Any]]:
 
 
 def fetched(people: People, file: Path) -> bytes:
-    """The project's export, once it covers all that was told of the project, the conclusion too."""
+    """The project's export, once it covers all that was told of the project, to its last words: seal, end of clock."""
     url = people.suite.url("supervision")
 
     def is_covered(found: bytes) -> bool:
-        return b'"ItemConcluded"' in found and exported(found) == {one["event"]["event_id"] for one in told(people)}
+        ended = all(f'"{word}"'.encode() in found for word in ("ItemConcluded", "SealCompleted", "ClockStopped"))
+        return ended and exported(found) == {one["event"]["event_id"] for one in told(people)}
 
     content = eventually(lambda: export(people, url), is_covered, seconds=60)
     file.write_bytes(content)

@@ -123,6 +123,13 @@ def test_a_seal_is_drawn_without_fonts(printer: Printer, tmp_path: Path) -> None
     assert seal != printer.seal("瓦房店市自然资源局", is_test=False)
 
 
+def test_the_code_stands_on_one_line_however_long_the_name_of_the_authority(printer: Printer, tmp_path: Path) -> None:
+    for authority in (FACTS.authority, "大连长兴岛经济技术开发区住房和城乡建设管理服务中心分局"):
+        (tmp_path / "one.pdf").write_bytes(printer.document(replace(FACTS, authority=authority)).pdf)
+        done = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True)
+        assert FACTS.code in done.stdout.decode()
+
+
 def test_what_is_said_is_text_and_never_markup(printer: Printer, tmp_path: Path) -> None:
     hostile = '#panic("x") $x$ *b* \\ #read("form.typ") @seal <seal> //'
     said = text_of(printer.document(replace(FACTS, opinion=hostile)).pdf, tmp_path)
