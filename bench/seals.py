@@ -47,8 +47,8 @@ from local.builder import People
 from local.posts import person
 from local.suite import Suite
 from procedure.notices import NOTICES
-from signing.module import SIGN
-from signing.token import Limits, TokenDoor
+from signing.token.door import Limits, TokenDoor
+from signing.token.module import SIGN
 
 RESULT = Path(__file__).parent / "results" / "seals.json"
 THREADS, SHARE = 2, 256

@@ -12,7 +12,7 @@ from local.authority import PLATFORM, SEALS, Authority, Wanted
 
 WINDOW: Final = "WINDOW"
 AUDIT: Final = "audit"
-"""The seal of the audit chains' roots: `signing.roots.SEAL`."""
+"""The seal of the audit chains' roots: `signing.domain.roots.SEAL`."""
 
 
 def wanted_seals(city: City, jurisdictions: Iterable[JurisdictionCode]) -> Iterator[Wanted]:

@@ -32,10 +32,10 @@ from local.authority.seals import AUDIT
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
-from signing.batches import Form, Made, completed, operations
-from signing.handlers import Handlers
-from signing.pins import SUFFIX
-from signing.token import Order, Signature, TokenDoor
+from signing.domain.batches import Form, Made, completed, operations
+from signing.handlers.seals import Handlers
+from signing.token.door import Order, Signature, TokenDoor
+from signing.token.pins import SUFFIX
 from supervision import auditing
 
 SEAL = "210281.GHJ"

@@ -35,14 +35,14 @@ from local.rehearsal import HandClock
 from local.suite import migrate
 from procedure.notices import request_id_of
 from procedure.refusals import Refusal
-from signing import papers
-from signing.handlers import Handlers
-from signing.module import Signature
-from signing.paper_handlers import Papers
-from signing.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.domain import papers
+from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.handlers.papers import Papers
+from signing.handlers.seals import Handlers
 from signing.sealing import Sealer
 from signing.stamps import NoTimestamp
-from signing.token import Order
+from signing.token.door import Order
+from signing.token.module import Signature
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 SEAL = "210281.GHJ"

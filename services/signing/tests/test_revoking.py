@@ -18,8 +18,8 @@ from evidence.testing_documents import Signer
 from local.desk import Net
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
+from signing.handlers.revoking import REASON, Revoking
 from signing.revoked import RevokedList
-from signing.revoking import REASON, Revoking
 
 ISSUER = Authority("签发机构", Authority())
 LISTED, OTHER = (Signer(ISSUER, name, Purpose.LOGIN).certificate for name in ("在册的", "不在册的"))

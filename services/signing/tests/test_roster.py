@@ -15,8 +15,8 @@ from local.posts import COLUMNS, development_roster
 from local.suite import CATALOGUE
 from procedure.authority import Caller, NotYourJurisdiction
 from procedure.roster import EffectiveInThePast, OwnRequest, in_force
-from signing import domain, initial
-from signing.domain import (
+from signing.domain import initial, roster
+from signing.domain.roster import (
     AlreadyDecided,
     AlreadyOnRoster,
     CertificateOfAnother,
@@ -57,8 +57,8 @@ def restricted(*items: str) -> Responsibility:
 
 
 def test_what_another_approved_holds_from_its_effective_time() -> None:
-    asked = domain.ask(request(), None, [], CATALOGUES)
-    approved, (made,) = domain.approve(asked, APPROVER, NOW + DAY, None, [])
+    asked = roster.ask(request(), None, [], CATALOGUES)
+    approved, (made,) = roster.approve(asked, APPROVER, NOW + DAY, None, [])
     assert (approved.stand, approved.decided_by, approved.decided_at) == (Stand.APPROVED, APPROVER, NOW + DAY)
     assert (made.requested_by, made.approved_by) == ("CA-1", "CA-2")
     assert [in_force(made.said, at) for at in (NOW + DAY - MOMENT, NOW + DAY)] == [False, True]
@@ -66,44 +66,44 @@ def test_what_another_approved_holds_from_its_effective_time() -> None:
 
 def test_the_requester_can_neither_approve_nor_reject() -> None:
     with pytest.raises(OwnRequest):
-        domain.approve(request(), ASKER, NOW, None, [])
+        roster.approve(request(), ASKER, NOW, None, [])
     with pytest.raises(OwnRequest):
-        domain.reject(request(), Actor(holder="化名", certificate="CA-1"), NOW, "算了")
+        roster.reject(request(), Actor(holder="化名", certificate="CA-1"), NOW, "算了")
 
 
 def test_an_approval_after_the_effective_time_is_refused() -> None:
     with pytest.raises(EffectiveInThePast):
-        domain.approve(request(), APPROVER, NOW + DAY + MOMENT, None, [])
+        roster.approve(request(), APPROVER, NOW + DAY + MOMENT, None, [])
     with pytest.raises(EffectiveInThePast):
-        domain.ask(request(effective_at=NOW - MOMENT), None, [], CATALOGUES)
+        roster.ask(request(effective_at=NOW - MOMENT), None, [], CATALOGUES)
 
 
 def test_a_request_is_decided_once() -> None:
-    rejected = domain.reject(request(), APPROVER, NOW, "材料不全")
+    rejected = roster.reject(request(), APPROVER, NOW, "材料不全")
     assert (rejected.stand, rejected.reason) == (Stand.REJECTED, "材料不全")
     with pytest.raises(AlreadyDecided) as refused:
-        domain.approve(rejected, APPROVER, NOW, None, [])
+        roster.approve(rejected, APPROVER, NOW, None, [])
     assert "驳回" in refused.value.message
 
 
 def test_a_certificate_stands_in_one_name_only() -> None:
     with pytest.raises(CertificateOfAnother) as refused:
-        domain.ask(request(), "丁", [], CATALOGUES)
+        roster.ask(request(), "丁", [], CATALOGUES)
     assert "丁" in refused.value.message
 
 
 def test_who_has_the_permission_is_not_entered_again_before_it_ends() -> None:
     with pytest.raises(AlreadyOnRoster):
-        domain.ask(request(), "丙", [entry()], CATALOGUES)
-    domain.ask(request(), "丙", [entry(until=NOW + DAY)], CATALOGUES)
-    domain.ask(request(), "丙", [entry(restricted("S1-05"))], CATALOGUES)
+        roster.ask(request(), "丙", [entry()], CATALOGUES)
+    roster.ask(request(), "丙", [entry(until=NOW + DAY)], CATALOGUES)
+    roster.ask(request(), "丙", [entry(restricted("S1-05"))], CATALOGUES)
 
 
 def test_leaving_ends_what_holds_and_what_is_to_come_at_the_effective_time() -> None:
     held, coming = entry(), entry(begins=NOW + 9 * DAY)
     past, elsewhere = entry(until=NOW - DAY / 2), entry(replace(OFFICER, jurisdiction=JurisdictionCode("210281-CXD")))
     leaving = request(Change.LEAVE)
-    _, changed = domain.approve(leaving, APPROVER, NOW, "丙", [held, coming, past, elsewhere])
+    _, changed = roster.approve(leaving, APPROVER, NOW, "丙", [held, coming, past, elsewhere])
     assert {one.entry_id: one.until for one in changed} == {
         held.entry_id: NOW + DAY,
         coming.entry_id: NOW + 9 * DAY,
@@ -113,26 +113,26 @@ def test_leaving_ends_what_holds_and_what_is_to_come_at_the_effective_time() -> 
 
 def test_leaving_named_items_ends_their_entry_only() -> None:
     one, other = entry(restricted("S1-05")), entry(restricted("S2-01"))
-    _, changed = domain.approve(request(Change.LEAVE, restricted("S1-05")), APPROVER, NOW, "丙", [one, other])
+    _, changed = roster.approve(request(Change.LEAVE, restricted("S1-05")), APPROVER, NOW, "丙", [one, other])
     assert [held.entry_id for held in changed] == [one.entry_id]
-    _, changed = domain.approve(request(Change.LEAVE), APPROVER, NOW, "丙", [one, other])
+    _, changed = roster.approve(request(Change.LEAVE), APPROVER, NOW, "丙", [one, other])
     assert len(changed) == 2
 
 
 def test_there_must_be_something_to_leave() -> None:
     for entries in ([], [entry(until=NOW + DAY)], [entry(replace(OFFICER, role=Role.LEAD))]):
         with pytest.raises(NothingToEnd):
-            domain.ask(request(Change.LEAVE), "丙", entries, CATALOGUES)
+            roster.ask(request(Change.LEAVE), "丙", entries, CATALOGUES)
 
 
 def test_a_person_can_leave_what_the_catalogue_no_longer_has() -> None:
     gone = replace(OFFICER, department=DepartmentCode("DZJ"))
-    assert domain.ask(request(Change.LEAVE, gone), "丙", [entry(gone)], CATALOGUES).stand is Stand.REQUESTED
+    assert roster.ask(request(Change.LEAVE, gone), "丙", [entry(gone)], CATALOGUES).stand is Stand.REQUESTED
 
 
 def test_all_that_the_roster_says_of_a_holder_is_said_at_once() -> None:
     entries = [entry(until=NOW), entry(begins=NOW + DAY)]
-    told = domain.listed("CA-9", "丙", entries, UUID(int=1), NOW)
+    told = roster.listed("CA-9", "丙", entries, UUID(int=1), NOW)
     assert (told.key, told.serial, told.holder) == ("roster:CA-9", "CA-9", "丙")
     assert told.entries == tuple(one.said for one in entries)
 
@@ -152,7 +152,7 @@ def test_all_that_the_roster_says_of_a_holder_is_said_at_once() -> None:
 )
 def test_what_no_role_or_catalogue_knows_is_refused(what: Responsibility, why: str) -> None:
     with pytest.raises(Impossible) as refused:
-        domain.ask(request(what=what), None, [], CATALOGUES)
+        roster.ask(request(what=what), None, [], CATALOGUES)
     assert why in refused.value.message
 
 
@@ -169,7 +169,7 @@ def test_what_no_role_or_catalogue_knows_is_refused(what: Responsibility, why: s
     ],
 )
 def test_every_role_that_the_roster_lists_can_be_asked_for(what: Responsibility) -> None:
-    assert domain.ask(request(what=what), None, [], CATALOGUES).what == what
+    assert roster.ask(request(what=what), None, [], CATALOGUES).what == what
 
 
 def admin(jurisdiction: str | None) -> Caller:
@@ -179,19 +179,19 @@ def admin(jurisdiction: str | None) -> Caller:
 
 def test_each_level_keeps_its_own_list_and_the_city_every_one() -> None:
     for place in ("210281", "210281-CXD", "210200"):
-        domain.may_change(admin("210200"), JurisdictionCode(place))
-        domain.may_change(admin(place), JurisdictionCode(place))
+        roster.may_change(admin("210200"), JurisdictionCode(place))
+        roster.may_change(admin(place), JurisdictionCode(place))
     for own, others in (("210281", "210283"), ("210281", "210281-CXD"), ("210281-CXD", "210281"), (None, "210281")):
         with pytest.raises(NotYourJurisdiction):
-            domain.may_change(admin(own), JurisdictionCode(others))
+            roster.may_change(admin(own), JurisdictionCode(others))
 
 
 def test_a_list_is_read_by_whose_territory_it_is() -> None:
-    assert domain.places(admin("210281"), None) == ["210281", "210281-CXD"]
-    assert domain.places(admin("210200"), JurisdictionCode("210283-HYK")) == ["210283-HYK"]
-    assert len(domain.places(admin("210200"), None)) == 16
+    assert roster.places(admin("210281"), None) == ["210281", "210281-CXD"]
+    assert roster.places(admin("210200"), JurisdictionCode("210283-HYK")) == ["210283-HYK"]
+    assert len(roster.places(admin("210200"), None)) == 16
     with pytest.raises(NotYourJurisdiction):
-        domain.places(admin("210281"), JurisdictionCode("210200"))
+        roster.places(admin("210281"), JurisdictionCode("210200"))
 
 
 # The initial list -----------------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ from evidence.seals import signer_of
 from local import authority, tokens
 from local.authority import SEALS, Authority, Wanted
 from local.authority.seals import PLATFORM
-from signing.module import StandIn
-from signing.pins import SUFFIX, PinFileUnsafe, WrongPin
-from signing.probe import bears_threads
-from signing.token import USUAL, Limits, TokenDoor, TokenUnavailable
+from signing.token.door import USUAL, Limits, TokenDoor, TokenUnavailable
+from signing.token.module import StandIn
+from signing.token.pins import SUFFIX, PinFileUnsafe, WrongPin
+from signing.token.probe import bears_threads
 
 PLANNING, HOUSING, FORESTRY = "210281.GHJ", "210281.ZJJ", "210281.LYJ"
 WANTED: Final = (
@@ -374,7 +374,8 @@ def test_the_probe_outlives_a_module_that_crashes_under_threads(
 ) -> None:
     """The crash is staged where Python starts: the probe's threads meet a signal, as they would in C."""
     staged = (
-        "import os, signal, signing.module as m\nm.Module.holds = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "import os, signal\nfrom signing.token.module import Module\n"
+        "Module.holds = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
     (tmp_path / "sitecustomize.py").write_text(staged)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

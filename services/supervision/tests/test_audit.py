@@ -27,8 +27,8 @@ from evidence.bundle import Holds, judged
 from evidence.certificates import Certificate, Purpose
 from evidence.testing import Authority, trust_folder
 from local.samples import sample
-from signing import roots
-from signing.batches import Made
+from signing.domain import roots
+from signing.domain.batches import Made
 from supervision.closing import Closer
 from supervision.store import audit
 from supervision.story import records

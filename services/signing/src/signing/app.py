@@ -11,19 +11,21 @@ from evidence import trust
 from evidence.certificates import parse_pem
 from evidence.trust import TrustList
 from procedure.notices import NOTICED
-from signing import api, initial, login_api, losses_api, web
-from signing.handlers import Handlers, InitialList
-from signing.login_api import Logins
-from signing.paper_handlers import Papers
-from signing.papers import grants_of
+from signing import web
+from signing.api import logins, losses, roster
+from signing.api.logins import Logins
+from signing.domain import initial
+from signing.domain.papers import grants_of
+from signing.handlers.papers import Papers
+from signing.handlers.revoking import Revoking
+from signing.handlers.seals import Handlers, InitialList
 from signing.platform import PlatformKey
 from signing.rates import Rates
 from signing.revoked import RevokedList
-from signing.revoking import Revoking
 from signing.sealing import Sealer
 from signing.settings import Settings
 from signing.stamps import Stamps
-from signing.token import Limits, TokenDoor
+from signing.token.door import Limits, TokenDoor
 from signing.web import Verifier
 
 
@@ -56,8 +58,8 @@ def create(settings: Settings) -> Service:
         Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
     )
     service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
-    service.serves(api.router(service.database, service.wallclock, catalogues))
-    logins = Logins(
+    service.serves(roster.router(service.database, service.wallclock, catalogues))
+    doors = Logins(
         service.database,
         service.wallclock,
         listed_issuers,
@@ -66,11 +68,11 @@ def create(settings: Settings) -> Service:
         settings.login_origin,
         timedelta(hours=settings.session_hours),
     )
-    service.serves(login_api.router(logins, Rates(settings.login_per_minute)))
+    service.serves(logins.router(doors, Rates(settings.login_per_minute)))
     service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
-    service.serves(losses_api.router(service.database, service.wallclock))
+    service.serves(losses.router(service.database, service.wallclock))
     service.beside(first.enter, revoked.keep_fresh, Revoking(service.database, service.wallclock, revoked).follow)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)

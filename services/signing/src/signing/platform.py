@@ -5,7 +5,7 @@ from typing import Protocol
 
 from evidence.certificates import Certificate
 from procedure.refusals import Refusal
-from signing.token import TokenDoor, TokenUnavailable
+from signing.token.door import TokenDoor, TokenUnavailable
 
 
 class PlatformKeyUnavailable(Refusal):

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from typing import Final
 
-from signing.sessions import TooManyLogins
+from signing.domain.sessions import TooManyLogins
 
 ADDRESSES: Final = 10_000
 

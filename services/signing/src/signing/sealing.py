@@ -20,9 +20,9 @@ from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
 from evidence.revocation import Revocations
 from evidence.signatures import BadSignature
 from evidence.trust import TrustList
-from signing.papers import SealNotTrusted
+from signing.domain.papers import SealNotTrusted
 from signing.stamps import Stamps
-from signing.token import TokenDoor
+from signing.token.door import TokenDoor
 
 CMS: Final = "cms/"
 PASSING: Final = (Reason.REVOCATION_STALE, Reason.NOT_YET_VALID)

@@ -23,7 +23,7 @@ from contracts.codes import Sha256
 from evidence import confined, signatures
 from evidence.documents import LARGEST, Finding, Verdict
 from procedure.refusals import Refusal
-from signing import paper_store
+from signing import store
 from signing.revoked import RevokedList
 
 PAGE: Final = Template((Path(__file__).parent / "templates" / "verify.html").read_text("utf-8"))
@@ -103,7 +103,7 @@ class Verifier:
     async def registered(self, document: UUID) -> RegisteredView | None:
         """Return what is registered under a document's code, or None."""
         async with self.database.reading() as connection:
-            row = await paper_store.sealed(connection, document)
+            row = await store.papers.sealed(connection, document)
         if row is None:
             return None
         signed = signatures.read(base64.b64decode(row["signature"]), bytes.fromhex(row["digest"]))

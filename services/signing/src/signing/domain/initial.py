@@ -16,7 +16,7 @@ from contracts.envelope import Instant, Line, derived_id
 from contracts.terms import Role
 from procedure.catalogue import Catalogue
 from procedure.refusals import Refusal
-from signing.domain import CertificateOfAnother, Entry, PersonalSerial, Responsibility, possible
+from signing.domain.roster import CertificateOfAnother, Entry, PersonalSerial, Responsibility, possible
 
 
 class RosterFileInvalid(ValueError):

@@ -1,7 +1,7 @@
 """One life of the PKCS#11 module: the tokens that are logged in, their certificates, and a session and key per thread.
 
 The login of a token belongs to the process and ends with the session that made it: that one, the anchor, is never used
-to sign and stays open. When anything of the module fails, the whole life ends and another begins (`signing.token`).
+to sign and stays open. When anything of the module fails, the whole life ends and another begins (`door`).
 """
 
 import threading
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from evidence.certificates import Certificate, NotTrusted, PublicKey, parse
-from signing.pins import Pins, TokenRefused, TokenUnavailable, WrongPin
+from signing.token.pins import Pins, TokenRefused, TokenUnavailable, WrongPin
 
 REQUIRED: Final = {
     pkcs11.Attribute.SENSITIVE: True,

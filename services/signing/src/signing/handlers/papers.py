@@ -14,11 +14,12 @@ from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from evidence.certificates import Certificate
 from procedure.notices import NoticedStep
 from procedure.refusals import Refusal
-from signing import paper_store, papers, sealing, store
-from signing.papers import Decision, Grant
+from signing import sealing, store
+from signing.domain import papers
+from signing.domain.papers import Decision, Grant
 from signing.sealing import CannotSeal, Sealer
 from signing.stamps import NoTimestamp
-from signing.token import TokenUnavailable
+from signing.token.door import TokenUnavailable
 
 PASSING = (TokenUnavailable, NoTimestamp, CannotSeal)
 Requests = Sequence[Received[SealRequested]]
@@ -35,20 +36,20 @@ class Papers:
 
     async def on_items(self, events: Sequence[Received[ItemDecided | NoticedStep]], work: Work) -> None:
         """A decision or a notice waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
-        await paper_store.register(work, [papers.decision_of(received.event) for received in events])
+        await store.papers.register(work, [papers.decision_of(received.event) for received in events])
 
     async def seal(self, requests: Requests, work: Work) -> None:
         """Answer each request that was not answered yet, once; what is not registered yet waits for that."""
-        decisions = await paper_store.decisions(work, [received.event.request_id for received in requests])
+        decisions = await store.papers.decisions(work, [received.event.request_id for received in requests])
         ready = await self._registered(requests, decisions, work)
-        entries = await store.entries(work, {one.certificate for one in decisions.values()})
+        entries = await store.roster.entries(work, {one.certificate for one in decisions.values()})
         said = {serial: [one.said for one in held] for serial, held in entries.items()}
         try:
             answers = await self._answers(ready, decisions, said)
         except PASSING as trouble:
             raise NotNow(repr(trouble)) from trouble
-        await store.add(work, [one for one in answers if isinstance(one, SealCompleted)])
-        await paper_store.refuse(work, [one for one in answers if isinstance(one, SealRejected)])
+        await store.seals.add(work, [one for one in answers if isinstance(one, SealCompleted)])
+        await store.papers.refuse(work, [one for one in answers if isinstance(one, SealRejected)])
         for received, answer in zip(ready, answers, strict=True):
             work.say(topics.SEALS, answer, traceparent=received.traceparent)
 

@@ -19,8 +19,9 @@ from contracts.parts import Actor
 from evidence.certificates import Purpose
 from evidence.revocation import Revoked
 from evidence.trust import Issuer
-from signing import login_store, losses, losses_store
-from signing.losses import Suspension
+from signing import store
+from signing.domain import losses
+from signing.domain.losses import Suspension
 from signing.revoked import RevokedList
 
 REASON: Final = "证书已被签发机构吊销"
@@ -60,10 +61,10 @@ class Revoking:
             raise
 
     async def _suspend(self, work: Work, issuer: Issuer, listed: Mapping[str, Revoked]) -> None:
-        for serial, holder in (await losses_store.unsuspended(work, listed)).items():
+        for serial, holder in (await store.losses.unsuspended(work, listed)).items():
             made = self._suspension(serial, holder, issuer, listed[serial])
-            if await losses_store.add(work, made):
-                await login_store.end_all(work, serial)
+            if await store.losses.add(work, made):
+                await store.logins.end_all(work, serial)
                 work.say(topics.IDENTITY, losses.suspended(made, derived_id("revoked", serial, made.suspended_at)))
                 metrics.add("lianshen_certificates_suspended_total")
 

@@ -1,6 +1,6 @@
-"""Signing's SQL: the seals that were made, one per request; the roster, and every change that was asked of it."""
+"""Signing's SQL of the roster, and of every change that was asked of it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,19 +10,10 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.parts import Actor
-from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.terms import Role
-from signing.domain import Attempt, Change, Entry, Request, Responsibility, Stand
+from signing.domain.roster import Attempt, Change, Entry, Request, Responsibility, Stand
+from signing.store.columns import columns
 
-_KNOWN = """
-    SELECT request_id FROM seals WHERE request_id = ANY($1::uuid[])
-    UNION ALL SELECT request_id FROM refused_seals WHERE request_id = ANY($1::uuid[])
-"""
-_ADD = """
-    INSERT INTO seals (request_id, item_id, project_code, digest, algorithm, signature, certificate, signed_at, proof)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::text[])
-"""
 _ADD_REQUEST = """
     INSERT INTO roster_requests (request_id, change, serial, holder, role, jurisdiction, department, items,
                                  effective_at, document, asker, asker_certificate, requested_at, stand, reason)
@@ -59,42 +50,6 @@ _ENTER = """
 """
 _KEEP = f"{_ENTER} ON CONFLICT (entry_id) DO UPDATE SET until = excluded.until"
 _ENTER_NEW = f"{_ENTER} ON CONFLICT (entry_id) DO NOTHING RETURNING serial, entry_id"
-
-
-async def known(work: Work, requests: Collection[UUID]) -> set[UUID]:
-    """Return those of `requests` that were answered already."""
-    return {row["request_id"] for row in await work.fetch(_KNOWN, list(requests))}
-
-
-async def add(work: Work, seals: Collection[SealCompleted]) -> None:
-    """Keep new seals."""
-    if seals:
-        await work.execute(_ADD, *_columns(_row(seal) for seal in seals))
-
-
-async def known_roots(work: Work, roots: Collection[str]) -> set[str]:
-    """Return those of the audit chains' `roots` that were sealed already."""
-    rows = await work.fetch("SELECT root FROM audit_seals WHERE root = ANY($1::text[])", list(roots))
-    return {row["root"] for row in rows}
-
-
-async def add_roots(work: Work, seals: Collection[AuditRootSealed]) -> None:
-    """Keep new seals over roots."""
-    told = [(seal.root, seal.model_dump_json()) for seal in seals]
-    await work.execute("INSERT INTO audit_seals SELECT * FROM unnest($1::text[], $2::text[])", *_columns(told))
-
-
-def _row(s: SealCompleted) -> tuple[Any, ...]:
-    what = (s.request_id, s.item_id, s.project_code, s.digest)
-    proof = None if s.proof is None else s.proof.model_dump_json()
-    return (*what, s.algorithm, s.signature, s.certificate, s.signed_at, proof)
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-# The roster -----------------------------------------------------------------------------------------------------
 
 
 async def add_request(work: Work, r: Request) -> None:
@@ -158,12 +113,12 @@ async def as_of(
 
 async def keep(work: Work, changed: Collection[Entry]) -> None:
     """Keep new entries, and until when known ones hold."""
-    await work.execute(_KEEP, *_columns(map(_line, changed)))
+    await work.execute(_KEEP, *columns(map(_line, changed)))
 
 
 async def enter_new(work: Work, given: Collection[Entry]) -> list[tuple[str, UUID]]:
     """Keep those of `given` that are not yet there; return their serials and ids."""
-    rows = await work.fetch(_ENTER_NEW, *_columns(map(_line, given)))
+    rows = await work.fetch(_ENTER_NEW, *columns(map(_line, given)))
     return [(row["serial"], row["entry_id"]) for row in rows]
 
 

@@ -17,7 +17,7 @@ from evidence.certificates import Certificate, Reason
 from evidence.login import Fault
 from procedure.refusals import Refusal
 from procedure.roster import NotOnRoster, in_force
-from signing.domain import Entry
+from signing.domain.roster import Entry
 
 NONCE_LASTS: Final = timedelta(minutes=5)
 

@@ -15,7 +15,7 @@ from chassis.database import Connection, Work
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
 from contracts.terms import Role
 from evidence.certificates import parse
-from signing.sessions import Post, RefusedLogin, Session
+from signing.domain.sessions import Post, RefusedLogin, Session
 
 MOST_NONCES: Final = 20_000
 """Challenges that may wait for an answer at once, from everybody together."""

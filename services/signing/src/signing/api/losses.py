@@ -18,9 +18,10 @@ from contracts.envelope import Instant, Line, derived_id
 from contracts.parts import Actor
 from contracts.terms import Role
 from procedure.authority import Caller
-from signing import login_store, losses, losses_store, store
-from signing.domain import Stand
-from signing.losses import NoSuchReinstatement, NotSuspended, Reinstatement, Suspension
+from signing import store
+from signing.domain import losses
+from signing.domain.losses import NoSuchReinstatement, NotSuspended, Reinstatement, Suspension
+from signing.domain.roster import Stand
 
 Anybody = Annotated[Caller, Depends(requires())]
 Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
@@ -103,16 +104,16 @@ class Losses:
 
     async def report(self, work: Work, key: Key, caller: Caller, serial: str, body: Loss) -> Answer:
         """Suspend a certificate: its sessions end here, and every service is told. A second report changes nothing."""
-        entries = (await store.entries(work, [serial]))[serial]
-        holder = await store.holder(work, serial) or (caller.name if caller.certificate == serial else serial)
+        entries = (await store.roster.entries(work, [serial]))[serial]
+        holder = await store.roster.holder(work, serial) or (caller.name if caller.certificate == serial else serial)
         now = self._wallclock.now()
         made = losses.report(caller, serial, holder, entries, body.reason, body.invalid_since, now)
-        if await losses_store.add(work, made):
-            await login_store.end_all(work, serial)
+        if await store.losses.add(work, made):
+            await store.logins.end_all(work, serial)
             work.say(topics.IDENTITY, losses.suspended(made, derived_id("loss", key.caller, key.key)))
             metrics.add("lianshen_certificates_suspended_total")
         else:
-            made = await losses_store.suspension(work, serial) or made
+            made = await store.losses.suspension(work, serial) or made
         return await idempotency.remember(work, key, 201, SuspensionView.of(made).model_dump(mode="json"))
 
     async def ask(self, work: Work, key: Key, caller: Caller, serial: str, body: Wish) -> Answer:
@@ -120,25 +121,25 @@ class Losses:
         await self._suspended(work, caller, serial)
         request_id = derived_id("reinstatement", key.caller, key.key)
         asked = Reinstatement(request_id, serial, body.reason, caller.actor, self._wallclock.now())
-        await losses_store.ask(work, asked)
+        await store.losses.ask(work, asked)
         return await self._told(work, key, 201, asked)
 
     async def approve(self, work: Work, key: Key, caller: Caller, serial: str, request_id: UUID) -> Answer:
         """Another administrator approves: the certificate counts again, everywhere."""
-        losses.hold_to_list(caller, (await store.entries(work, [serial]))[serial])
-        request = await losses_store.request(work, request_id, serial)
+        losses.hold_to_list(caller, (await store.roster.entries(work, [serial]))[serial])
+        request = await store.losses.request(work, request_id, serial)
         if request is None:
             raise NoSuchReinstatement
         decided = losses.approve(request, caller.actor, self._wallclock.now())
         held = await self._suspended(work, caller, serial)
-        await losses_store.decide(work, decided)
-        await losses_store.lift(work, serial)
+        await store.losses.decide(work, decided)
+        await store.losses.lift(work, serial)
         work.say(topics.IDENTITY, losses.reinstated(decided, held.holder))
         return await self._told(work, key, 200, decided)
 
     async def _suspended(self, work: Work, caller: Caller, serial: str) -> Suspension:
-        losses.hold_to_list(caller, (await store.entries(work, [serial]))[serial])
-        held = await losses_store.suspension(work, serial)
+        losses.hold_to_list(caller, (await store.roster.entries(work, [serial]))[serial])
+        held = await store.losses.suspension(work, serial)
         if held is None:
             raise NotSuspended
         return held
@@ -149,7 +150,7 @@ class Losses:
     async def all(self) -> list[SuspensionView]:
         """Tell every certificate that is suspended now."""
         async with self._database.reading() as connection:
-            return [SuspensionView.of(one) for one in await losses_store.suspensions(connection)]
+            return [SuspensionView.of(one) for one in await store.losses.suspensions(connection)]
 
 
 def router(database: Database, wallclock: WallClock) -> APIRouter:

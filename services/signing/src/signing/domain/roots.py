@@ -11,7 +11,7 @@ from contracts.envelope import derived_id
 from contracts.signing import AuditRootSealed
 from contracts.supervision import AuditRootClosed
 from evidence import audit
-from signing.batches import Made
+from signing.domain.batches import Made
 
 SEAL: Final = "audit"
 """The platform's seal for roots; its token is its own, so that no other key of the platform speaks for the past."""

@@ -13,7 +13,7 @@ from contracts.terms import Role
 from procedure.authority import Caller, NotYourJurisdiction
 from procedure.refusals import Refusal
 from procedure.roster import hold_to_second_person
-from signing.domain import STANDS, AlreadyDecided, Entry, Stand
+from signing.domain.roster import STANDS, AlreadyDecided, Entry, Stand
 
 
 class NotSuspended(Refusal):

@@ -8,8 +8,8 @@ import asyncpg
 
 from chassis.database import Connection, Work
 from contracts.parts import Actor
-from signing.domain import Stand
-from signing.losses import Reinstatement, Suspension
+from signing.domain.losses import Reinstatement, Suspension
+from signing.domain.roster import Stand
 
 _ADD = """
     INSERT INTO suspensions (serial, holder, reason, invalid_since, suspended_at, reporter, reporter_certificate)

@@ -11,7 +11,8 @@ from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.signing import SealRejected
 from contracts.terms import DocumentKind, Outcome
-from signing.papers import Decision
+from signing.domain.papers import Decision
+from signing.store.columns import columns
 
 _REGISTER = """
     INSERT INTO decisions (request_id, item_id, item_code, jurisdiction, department, outcome, certificate, decided_at,
@@ -30,7 +31,7 @@ _REFUSE = """
 
 async def register(work: Work, decisions: Iterable[Decision]) -> None:
     """Keep decisions that wait for a seal."""
-    await work.execute(_REGISTER, *_columns(map(_row, decisions)))
+    await work.execute(_REGISTER, *columns(map(_row, decisions)))
 
 
 async def decisions(work: Work, requests: Collection[UUID]) -> dict[object, Decision]:
@@ -42,7 +43,7 @@ async def refuse(work: Work, refused: Collection[SealRejected]) -> None:
     """Keep that a seal was refused: the first answer is the answer."""
     if refused:
         rows = ((one.request_id, one.item_id, one.code, one.occurred_at) for one in refused)
-        await work.execute(_REFUSE, *_columns(rows))
+        await work.execute(_REFUSE, *columns(rows))
 
 
 def _row(d: Decision) -> tuple[Any, ...]:
@@ -64,10 +65,6 @@ def _decision(row: asyncpg.Record) -> Decision:
         special=row["special"],
         notice=None if row["notice"] is None else DocumentKind(row["notice"]),
     )
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def sealed(connection: Connection, request_id: UUID) -> asyncpg.Record | None:

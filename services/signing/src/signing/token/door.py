@@ -17,9 +17,9 @@ import pkcs11
 import structlog
 
 from evidence.certificates import Certificate
-from signing.module import Module, ModuleFails, Signature
-from signing.pins import Pins, TokenUnavailable
-from signing.probe import bears_threads
+from signing.token.module import Module, ModuleFails, Signature
+from signing.token.pins import Pins, TokenUnavailable
+from signing.token.probe import bears_threads
 
 __all__ = ["Limits", "Order", "Signature", "TokenDoor", "TokenUnavailable"]
 

@@ -28,11 +28,12 @@ from evidence.trust import TrustList
 from procedure.authority import Caller
 from procedure.refusals import Refusal
 from procedure.roster import CertificateIsSuspended
-from signing import login_store, losses_store, sessions, store
+from signing import store
+from signing.domain import sessions
+from signing.domain.sessions import REFUSED, NoChallenge, NoSession, Post, RefusedLogin, Session, TooManyLogins
 from signing.platform import Platform
 from signing.rates import Rates
 from signing.revoked import RevokedList
-from signing.sessions import REFUSED, NoChallenge, NoSession, Post, RefusedLogin, Session, TooManyLogins
 
 BROWSER: Final = "lianshen_browser"
 SESSION: Final = "lianshen_session"
@@ -155,7 +156,7 @@ class Logins:
         nonce, at = secrets.token_urlsafe(32), _now()
         expires_at = at + sessions.NONCE_LASTS
         async with self._database.work() as work:
-            if not await login_store.add_nonce(work, browser, nonce, at, expires_at):
+            if not await store.logins.add_nonce(work, browser, nonce, at, expires_at):
                 raise TooManyLogins
         return Challenge(nonce=nonce, origin=self.origin, expires_at=expires_at)
 
@@ -175,16 +176,16 @@ class Logins:
     async def _taken(self, browser: str) -> str | None:
         """Remove the nonce for good, whatever comes of its answer."""
         async with self._database.work() as work:
-            return await login_store.take_nonce(work, browser, _now())
+            return await store.logins.take_nonce(work, browser, _now())
 
     async def _begun(self, certificate: Certificate, wanted: Post | None) -> tuple[str, Session]:
         secret, serial = secrets.token_urlsafe(32), certificate.serial
         async with self._database.work() as work:
             await _hold_to_standing(work, serial)
-            entries = (await store.entries(work, [serial]))[serial]
+            entries = (await store.roster.entries(work, [serial]))[serial]
             business = self._wallclock.now()
             session = sessions.begin(uuid4(), certificate, entries, wanted, business, _now(), self.lasts)
-            await login_store.add(work, secret, session)
+            await store.logins.add(work, secret, session)
         metrics.add("lianshen_logins_total", label=session.post.role.value)
         return secret, session
 
@@ -194,7 +195,7 @@ class Logins:
         refusal = _refusal(trouble)
         serial = None if claimed is None else claimed.certificate.serial[:80]
         async with self._database.work() as work:
-            await login_store.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
+            await store.logins.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
         log.info("login.refused", code=refusal.code, why=str(trouble)[:200], address=address)
         return refusal
 
@@ -202,12 +203,12 @@ class Logins:
         """Return refused logins, the newest first: the city's administrator sees all, another those of its own list."""
         place = None if caller.jurisdiction == CITY else caller.jurisdiction or ""
         async with self._database.reading() as connection:
-            return await login_store.attempts(connection, place, before or _now(), most)
+            return await store.logins.attempts(connection, place, before or _now(), most)
 
     async def session(self, secret: str) -> Session:
         """Return the session of a secret. Raises NoSession."""
         async with self._database.reading() as connection:
-            found = await login_store.session(connection, secret, _now())
+            found = await store.logins.session(connection, secret, _now())
         if found is None:
             raise NoSession
         return found
@@ -215,7 +216,7 @@ class Logins:
     async def end(self, secret: str) -> None:
         """End a session; one that has ended already is ended."""
         async with self._database.work() as work:
-            await login_store.end(work, secret)
+            await store.logins.end(work, secret)
 
     async def service_token(self, secret: str) -> ServiceToken:
         """Return a token for the services. The certificate and the post are judged anew each time.
@@ -230,7 +231,7 @@ class Logins:
             raise _refusal(trouble) from None
         async with self._database.work() as work:
             await _hold_to_standing(work, serial)
-            sessions.hold_to_post(session, (await store.entries(work, [serial]))[serial], self._wallclock.now())
+            sessions.hold_to_post(session, (await store.roster.entries(work, [serial]))[serial], self._wallclock.now())
         part = service_token.unsigned(session.claims, self._platform.certificate, at)
         made = service_token.signed(part, await self._platform.sign(part.encode()))
         return ServiceToken(token=made, expires_at=at + timedelta(seconds=service_token.LONGEST_SECONDS))
@@ -238,7 +239,7 @@ class Logins:
 
 async def _hold_to_standing(work: Work, serial: str) -> None:
     """Hold a certificate to what was reported of it here, where every report is made. Raises CertificateIsSuspended."""
-    if await losses_store.suspension(work, serial) is not None:
+    if await store.losses.suspension(work, serial) is not None:
         raise CertificateIsSuspended
 
 

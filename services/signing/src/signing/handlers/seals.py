@@ -20,11 +20,12 @@ from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
 from contracts.supervision import AuditRootClosed
 from contracts.terms import SealForm
-from signing import batches, domain, roots, store
-from signing.batches import Made
-from signing.domain import CertificateOfAnother, Entry
-from signing.paper_handlers import Papers
-from signing.token import Order, TokenDoor, TokenUnavailable
+from signing import store
+from signing.domain import batches, roots, roster
+from signing.domain.batches import Made
+from signing.domain.roster import CertificateOfAnother, Entry
+from signing.handlers.papers import Papers
+from signing.token.door import Order, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
 Told = TypeVar("Told")
@@ -47,7 +48,7 @@ class Handlers:
     async def on_seal_requests(self, events: Sequence[Received[SealRequested]], work: Work) -> None:
         """Seal what was not sealed yet; without the token everything waits and nothing is lost (Art. 10, 16)."""
         requests = {received.event.request_id: received for received in events}
-        known = await store.known(work, requests)
+        known = await store.seals.known(work, requests)
         new = await self._usable([received for one, received in requests.items() if one not in known], work)
         waiting = [received for received in new if received.event.form is SealForm.DIGEST]
         if self._papers is not None and len(waiting) < len(new):
@@ -55,21 +56,21 @@ class Handlers:
         if not waiting:
             return
         seals = await self._sealed([received.event for received in waiting])
-        await store.add(work, seals)
+        await store.seals.add(work, seals)
         for seal in seals:
             work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
 
     async def on_audit_roots(self, events: Sequence[Received[AuditRootClosed]], work: Work) -> None:
         """Seal each root of the audit chains once, with the platform's seal (Art. 22)."""
         closed = {event.root: event for event in roots.sound(received.event for received in events)}
-        known = await store.known_roots(work, closed)
+        known = await store.seals.known_roots(work, closed)
         waiting = [event for root, event in closed.items() if root not in known]
         if not waiting:
             return
         signed = await self._signed([(roots.SEAL, bytes.fromhex(event.root)) for event in waiting])
         now = self._wallclock.now()
         seals = [roots.sealed(event, made, now) for event, made in zip(waiting, signed, strict=True)]
-        await store.add_roots(work, seals)
+        await store.seals.add_roots(work, seals)
         work.say(topics.AUDIT_SEALS, *seals)
 
     async def _usable(self, waiting: Sequence[Received[SealRequested]], work: Work) -> list[Received[SealRequested]]:
@@ -132,21 +133,21 @@ class InitialList:
     async def _enter(self) -> None:
         async with self._database.work() as work:
             given = {one.what.serial: one.what.holder for one in self._entries}
-            for serial, holder in (await store.hold(work, given)).items():
+            for serial, holder in (await store.roster.hold(work, given)).items():
                 if holder != given[serial]:
                     raise CertificateOfAnother(holder=holder)
             new: defaultdict[str, list[UUID]] = defaultdict(list)
-            for serial, entry_id in await store.enter_new(work, self._entries):
+            for serial, entry_id in await store.roster.enter_new(work, self._entries):
                 new[serial].append(entry_id)
             now = self._wallclock.now()
-            for serial, entries in (await store.entries(work, new)).items():
+            for serial, entries in (await store.roster.entries(work, new)).items():
                 cause = derived_id("roster-list", *sorted(new[serial]))
-                work.say(topics.IDENTITY, domain.listed(serial, given[serial], entries, cause, now))
+                work.say(topics.IDENTITY, roster.listed(serial, given[serial], entries, cause, now))
         log.info("roster.entered", entries=sum(map(len, new.values())), of=len(self._entries))
 
     async def is_said(self) -> bool:
         """Whether the list stands on the bus; asked by readiness, and true for good once it is."""
         if self._entered and not self._said:
             async with self._database.reading() as connection:
-                self._said = await store.has_said_all(connection)
+                self._said = await store.roster.has_said_all(connection)
         return self._said

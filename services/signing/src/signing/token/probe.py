@@ -2,7 +2,7 @@
 
 python-pkcs11 initialises a module without locking; behind the p11-kit proxy that is mended, on a bare module it is not.
 
-    python -m signing.probe MODULE LABEL PIN_FOLDER [LATCH_FOLDER]      (0: it does; 3: there was nothing to try it on)
+    python -m signing.token.probe MODULE LABEL PIN_FOLDER [LATCH_FOLDER]    (0: it does; 3: nothing to try it on)
 """
 
 import os
@@ -16,8 +16,8 @@ from typing import Final
 import pkcs11
 import structlog
 
-from signing.module import Module
-from signing.pins import Pins, TokenUnavailable
+from signing.token.module import Module
+from signing.token.pins import Pins, TokenUnavailable
 
 THREADS: Final = 2
 SECONDS: Final = 0.3
@@ -33,7 +33,7 @@ def bears_threads(module: Path, label: str, pins: Path, latches: Path | None) ->
 
     Raises TokenUnavailable when the token was not there, or did not answer: then nothing is known.
     """
-    command = [sys.executable, "-m", "signing.probe", *map(str, filter(None, (module, label, pins, latches)))]
+    command = [sys.executable, "-m", "signing.token.probe", *map(str, filter(None, (module, label, pins, latches)))]
     try:
         ended = subprocess.run(command, env=os.environ, capture_output=True, timeout=LIMIT_SECONDS).returncode
     except subprocess.TimeoutExpired as trouble:

@@ -24,8 +24,9 @@ from contracts.terms import Role
 from procedure.authority import Caller
 from procedure.catalogue import Catalogue
 from procedure.roster import OwnRequest
-from signing import domain, store
-from signing.domain import Attempt, Change, Entry, PersonalSerial, Responsibility, Stand
+from signing import store
+from signing.domain import roster
+from signing.domain.roster import Attempt, Change, Entry, PersonalSerial, Responsibility, Stand
 
 Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 Reader = Annotated[Caller, Depends(requires(Role.ADMIN, Role.SUPERVISOR))]
@@ -104,7 +105,7 @@ class RequestView(BaseModel):
     attempts: list[AttemptView]
 
     @classmethod
-    def of(cls, request: domain.Request, attempts: Sequence[Attempt] = ()) -> "RequestView":
+    def of(cls, request: roster.Request, attempts: Sequence[Attempt] = ()) -> "RequestView":
         what = request.what
         return cls(
             request_id=request.request_id,
@@ -137,8 +138,8 @@ class Roster:
 
     async def ask(self, work: Work, key: Key, caller: Caller, body: Wanted) -> Answer:
         """An administrator asks for a change."""
-        domain.may_change(caller, body.jurisdiction)
-        asked = domain.Request(
+        roster.may_change(caller, body.jurisdiction)
+        asked = roster.Request(
             derived_id("roster-request", key.caller, key.key),
             body.change,
             body.what,
@@ -147,29 +148,29 @@ class Roster:
             caller.actor,
             self._wallclock.now(),
         )
-        holder = await store.holder(work, body.serial)
-        entries = await store.entries(work, [body.serial])
-        await store.add_request(work, domain.ask(asked, holder, entries[body.serial], self._catalogues))
+        holder = await store.roster.holder(work, body.serial)
+        entries = await store.roster.entries(work, [body.serial])
+        await store.roster.add_request(work, roster.ask(asked, holder, entries[body.serial], self._catalogues))
         return await self._told(work, key, 201, asked)
 
     async def approve(self, work: Work, key: Key, caller: Caller, request_id: UUID) -> Answer:
         """Another administrator approves: the roster changes, and all that it says of the holder is said anew."""
         request = await self._request(work, caller, request_id)
         serial, now = request.what.serial, self._wallclock.now()
-        holder = (await store.hold(work, {serial: request.what.holder}))[serial]
-        entries = (await store.entries(work, [serial]))[serial]
-        decided, changed = domain.approve(request, caller.actor, now, holder, entries)
-        await store.decide(work, decided)
-        await store.keep(work, changed)
-        entries = (await store.entries(work, [serial]))[serial]
-        work.say(topics.IDENTITY, domain.listed(serial, holder, entries, request_id, now))
+        holder = (await store.roster.hold(work, {serial: request.what.holder}))[serial]
+        entries = (await store.roster.entries(work, [serial]))[serial]
+        decided, changed = roster.approve(request, caller.actor, now, holder, entries)
+        await store.roster.decide(work, decided)
+        await store.roster.keep(work, changed)
+        entries = (await store.roster.entries(work, [serial]))[serial]
+        work.say(topics.IDENTITY, roster.listed(serial, holder, entries, request_id, now))
         return await self._told(work, key, 200, decided)
 
     async def reject(self, work: Work, key: Key, caller: Caller, request_id: UUID, body: Rejection) -> Answer:
         """Another administrator rejects: the roster stays as it is."""
         request = await self._request(work, caller, request_id)
-        decided = domain.reject(request, caller.actor, self._wallclock.now(), body.reason)
-        await store.decide(work, decided)
+        decided = roster.reject(request, caller.actor, self._wallclock.now(), body.reason)
+        await store.roster.decide(work, decided)
         return await self._told(work, key, 200, decided)
 
     async def attempted(
@@ -178,34 +179,34 @@ class Roster:
         """Whoever asked tried to decide it too: refused, and kept with the request."""
         attempt_id = derived_id("roster-attempt", key.caller, key.key)
         attempt = Attempt(attempt_id, request_id, caller.actor, attempted, self._wallclock.now())
-        await store.add_attempt(work, attempt)
+        await store.roster.add_attempt(work, attempt)
         told = problems.answer(refusal.status, refusal.code, refusal.message, refusal.article)
         return await idempotency.remember(work, key, refusal.status, orjson.loads(told.body))
 
-    async def _request(self, work: Work, caller: Caller, request_id: UUID) -> domain.Request:
-        request = await store.request(work, request_id)
+    async def _request(self, work: Work, caller: Caller, request_id: UUID) -> roster.Request:
+        request = await store.roster.request(work, request_id)
         if request is None:
-            raise domain.NoSuchRequest
-        domain.may_change(caller, request.what.jurisdiction)
+            raise roster.NoSuchRequest
+        roster.may_change(caller, request.what.jurisdiction)
         return request
 
-    async def _told(self, work: Work, key: Key, status: int, request: domain.Request) -> Answer:
+    async def _told(self, work: Work, key: Key, status: int, request: roster.Request) -> Answer:
         return await idempotency.remember(work, key, status, RequestView.of(request).model_dump(mode="json"))
 
     async def as_of(
         self, caller: Caller, at: datetime | None, wanted: JurisdictionCode | None, department: DepartmentCode | None
     ) -> list[EntryView]:
         """Tell who might do what at an instant, now or then."""
-        places = domain.places(caller, wanted)
+        places = roster.places(caller, wanted)
         async with self._database.reading() as connection:
-            entries = await store.as_of(connection, at or self._wallclock.now(), places, department)
+            entries = await store.roster.as_of(connection, at or self._wallclock.now(), places, department)
         return [EntryView.of(one) for one in entries]
 
     async def requests(self, caller: Caller, wanted: JurisdictionCode | None) -> list[RequestView]:
         """Tell every change that was asked for, the oldest first."""
-        places = domain.places(caller, wanted)
+        places = roster.places(caller, wanted)
         async with self._database.reading() as connection:
-            return [RequestView.of(*one) for one in await store.requests(connection, places)]
+            return [RequestView.of(*one) for one in await store.roster.requests(connection, places)]
 
 
 def router(database: Database, wallclock: WallClock, catalogues: Sequence[Catalogue]) -> APIRouter:

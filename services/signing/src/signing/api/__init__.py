@@ -1,0 +1,1 @@
+"""Signing over HTTP: the roster and its changes, logins, losses of keys."""

@@ -1,0 +1,1 @@
+"""What signing alone decides, by subject; pure: time, roster and what is known are handed in."""
