@@ -13,7 +13,8 @@ from chassis import migrate
 from chassis.database import Database, unpacked
 from evidence import trust
 from evidence.certificates import Purpose
-from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
+from evidence.revocation import parse_answer
+from evidence.testing import HOUR, NOW, Authority, ocsp_response, revoked, trust_folder
 from evidence.testing_documents import Signer
 from local.desk import Net
 from local.postgres import Postgres, create_databases
@@ -72,6 +73,17 @@ async def test_who_is_on_the_roster_and_on_a_list_is_suspended_once(database: Da
     assert (held["serial"], held["holder"], held["reason"]) == (LISTED.serial, "在册的", REASON)
     assert (held["suspended_at"], held["invalid_since"]) == (HEARD, NOW)
     assert held["reporter_certificate"] == ISSUER.certificate.serial
+
+
+async def test_what_a_responder_said_before_the_next_list_suspends_as_well(database: Database, tmp_path: Path) -> None:
+    office = Office(database, tmp_path)
+    await office.publish(2)
+    told = ocsp_response(ISSUER, LISTED, at=NOW + HOUR, revoked_at=NOW)
+    assert office.lists.learn(parse_answer(told, ISSUER.certificate))
+    assert not office.lists.learn(parse_answer(told, ISSUER.certificate))
+    await office.revoking.hear()
+    await office.publish(3, LISTED)
+    assert await office.said() == [f"CertificateSuspended certificate:{LISTED.serial}"]
 
 
 async def test_its_sessions_end(database: Database, tmp_path: Path) -> None:
