@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, Hash, HashAlgori
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from evidence import sm2
 from evidence.certificates import (
     STRONG,
     UNREADABLE,
@@ -60,21 +61,30 @@ class RevocationList:
 
 
 def parse_list(der: bytes, issuer: Certificate) -> RevocationList:
-    """Return the CRL in `der` (at most 16 MB), which `issuer` signed. Raises NotTrusted (MALFORMED, UNKNOWN_CA)."""
+    """Return the CRL in `der` (at most 16 MB), which `issuer` signed.
+
+    Raises NotTrusted (MALFORMED, UNKNOWN_CA), or OpenSslMissing where a list of SM2 cannot be judged.
+    """
     if len(der) > LARGEST_LIST:
         raise NotTrusted(Reason.MALFORMED, f"a revocation list of {len(der)} bytes")
     try:
         read = x509.load_der_x509_crl(der)
-        if read.issuer != issuer.read.subject or not read.is_signature_valid(issuer.public_key):
+        if read.issuer != issuer.read.subject or not _is_signed_by(read, der, issuer):
             raise NotTrusted(Reason.UNKNOWN_CA, f"the revocation list is not signed by {issuer.holder}")
         return _list(read, issuer)
     except UNREADABLE as trouble:
         raise NotTrusted(Reason.MALFORMED, f"revocation list: {trouble}") from trouble
 
 
-def _list(read: x509.CertificateRevocationList, issuer: Certificate) -> RevocationList:
+def _is_signed_by(read: x509.CertificateRevocationList, der: bytes, issuer: Certificate) -> bool:
+    if issuer.algorithm == "sm2-sm3":
+        return sm2.has_signed_list(der, issuer.der)
     if not isinstance(read.signature_hash_algorithm, STRONG):
         raise ValueError("signed with no hash of today")
+    return read.is_signature_valid(issuer.public_key)
+
+
+def _list(read: x509.CertificateRevocationList, issuer: Certificate) -> RevocationList:
     critical = [one.oid.dotted_string for one in read.extensions if one.critical]
     if critical or read.next_update_utc is None:
         raise ValueError(f"a partial list, or one without an end: {critical}")
