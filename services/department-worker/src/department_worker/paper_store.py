@@ -14,10 +14,11 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.codes import Sha256
 from contracts.department_worker import ItemDecided
+from contracts.intake import WindowDocumentRequested
 from contracts.terms import DocumentKind
 from department_worker.domain import Paper
 from department_worker.rows import transposed
-from procedure.notices import NOTICED, NOTICES
+from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW
 
 
 class Stand(StrEnum):
@@ -30,8 +31,8 @@ class Stand(StrEnum):
     VOID = "VOID"
 
 
-_STEPS: Final = {kind: step for step, kind in NOTICED.items()}
-"""What the column `decided` holds for a notice; for every other document it is the decision."""
+_STEPS: Final = {kind: step for step, kind in NOTICED.items()} | dict.fromkeys(OF_THE_WINDOW, WindowDocumentRequested)
+"""What the column `decided` holds for a notice, or for the window's; for every other document it is the decision."""
 OPEN: Final = (Stand.DECIDED, Stand.ASKED, Stand.ANSWERED)
 _WRITE = """
     INSERT INTO papers (request_id, item_id, kind, decided, traceparent, stand)
@@ -78,7 +79,7 @@ class Waiting(NamedTuple):
 
 async def write(work: Work, papers: Iterable[Paper]) -> None:
     """Note what has to be printed."""
-    rows = ((p.request_id, p.step.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
+    rows = ((p.request_id, p.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
     await work.execute(_WRITE, *transposed(rows))
 
 
