@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from chassis.filing import Filing
+from chassis.filing import FileLost, Filing
 from contracts import topics
 from contracts.codes import Sha256
 from contracts.department_worker import DocumentIssued, ItemConcluded, SealFailed, SealRequested, WindowDocumentIssued
@@ -244,7 +244,31 @@ async def test_a_refused_seal_puts_the_item_before_its_decision_and_voids_the_do
     (asked,) = await shop.said("print_some")
     (failed,) = await shop.answer(rejected(asked))
     assert isinstance(failed, SealFailed)
+    assert await shop.said("seal_some") == []
     assert await shop.stands() == ["VOID"]
+
+
+async def test_what_waited_for_a_seal_that_is_refused_is_cleared_away(shop: Shop) -> None:
+    asked = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    waits = f"waiting/{asked.digest}.pdf"
+    assert await shop.filing.get(waits)
+    shop.woken = 0
+    await shop.answer(rejected(asked))
+    assert shop.woken == 1
+    await shop.said("seal_some")
+    with pytest.raises(FileLost):
+        await shop.filing.get(waits)
+    await shop.answer(rejected(asked))
+    assert await shop.stands() == ["VOID"]
+    assert await shop.said("seal_some") == []
+
+
+async def test_a_refused_seal_keeps_no_other_document_waiting(shop: Shop) -> None:
+    refused = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    sealed = await give_and(shop, dispatched("S1-05", **PERMIT), ItemStep.NOT_ACCEPT)
+    await shop.answer(rejected(refused), signed(sealed))
+    assert names(await shop.said("seal_some")) == ["DocumentIssued"]
+    assert sorted(await shop.stands()) == ["SEALED", "VOID"]
 
 
 def supplement(item: ItemDispatched) -> ItemSupplemented:
@@ -385,6 +409,7 @@ async def test_a_refused_seal_of_a_notice_leaves_the_item_as_it_is(shop: Shop) -
     item = dispatched("S1-04", **PERMIT)
     asked = await give_and(shop, item, ItemStep.NOT_ACCEPT)
     assert await shop.answer(rejected(asked)) == []
+    assert await shop.said("seal_some") == []
     assert await shop.stands() == ["VOID"]
     assert (await shop.room.item(item)).state is ItemState.NOT_ACCEPTED
 

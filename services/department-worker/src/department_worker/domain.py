@@ -545,8 +545,10 @@ def paper_request(item: Item, paper: Paper, digest: Sha256) -> SealRequested:
     return seal_request(item, document, paper.step).model_copy(update={"form": SealForm.PDF})
 
 
-def answered(event: SealCompleted) -> tuple[UUID, bytes, datetime]:
-    """Return the signature that came for a document, and when it was made."""
+def answered(event: SealCompleted | SealRejected) -> tuple[UUID, bytes | None, datetime]:
+    """Return the signature that came for a document, None where it was refused, and when."""
+    if isinstance(event, SealRejected):
+        return event.request_id, None, event.occurred_at
     return event.request_id, base64.b64decode(event.signature), event.signed_at
 
 

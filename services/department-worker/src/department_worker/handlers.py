@@ -185,12 +185,10 @@ class Handlers:
 
     async def on_seals(self, events: Sequence[Received[SealCompleted | SealRejected]], work: Work) -> None:
         """A seal was made, or refused: the decision concludes at its receipt, or stands open again (Art. 10, 16)."""
-        papers = [received.event for received in events if _is_of_paper(received.event)]
-        if papers:
-            await paper_store.answer(work, [domain.answered(event) for event in papers])
+        answers = [domain.answered(received.event) for received in events if _answers_paper(received.event)]
+        if answers:
+            await paper_store.answer(work, answers)
             self._wake()
-        rejected = {received.event.request_id for received in events if isinstance(received.event, SealRejected)}
-        await paper_store.void(work, rejected)
         await self._on_sealed([received for received in events if not _is_of_paper(received.event)], work)
 
     async def _on_sealed(self, events: Sequence[Received[Any]], work: Work) -> None:
@@ -333,6 +331,11 @@ async def _one_by_one(
         if lane in waiting or not await apply(received):
             waiting.add(lane)
             work.held.append(Held(received.raw, Why.EARLY))
+
+
+def _answers_paper(event: SealCompleted | SealRejected) -> bool:
+    """Whether it may answer a document that was printed; a rejection does not tell its form."""
+    return isinstance(event, SealRejected) or _is_of_paper(event)
 
 
 def _is_of_paper(event: SealCompleted | SealRejected) -> TypeGuard[SealCompleted]:

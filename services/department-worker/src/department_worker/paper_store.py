@@ -69,7 +69,8 @@ _FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' AND fi
 
 
 class Waiting(NamedTuple):
-    """A document that waits for the press: to be printed, or for its signature to be put in."""
+    """A document that waits for the press: to be printed, or for its signature to be put in; answered without one, its
+    seal was refused."""
 
     paper: Paper
     digest: Sha256 | None
@@ -110,8 +111,8 @@ async def ask(work: Work, printed: Sequence[tuple[UUID, str, Sha256]]) -> None:
         await work.execute(_ASK, *transposed(printed))
 
 
-async def answer(work: Work, answers: Sequence[tuple[UUID, bytes, datetime]]) -> None:
-    """Keep the signatures that came; the first answer is the answer."""
+async def answer(work: Work, answers: Sequence[tuple[UUID, bytes | None, datetime]]) -> None:
+    """Keep the signatures that came, or (None) that they were refused; the first answer is the answer."""
     await work.execute(_ANSWER, *transposed(answers))
 
 

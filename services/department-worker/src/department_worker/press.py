@@ -144,19 +144,27 @@ class Press:
     # Sealed -----------------------------------------------------------------------------------------------------
 
     async def seal_some(self, most: int = MOST) -> int:
-        """Put in the signatures that came, file the documents, conclude their items or tell of the notices; return how
-        many were taken up."""
+        """Put in the signatures that came, file the documents, conclude their items or tell of the notices, clear away
+        what was refused; return how many were taken up."""
         async with self._database.work() as work:
             answered = await paper_store.waiting(work, Stand.ANSWERED, most)
-            files = await asyncio.gather(*map(self._filed, answered))
-            requests = [one.paper.request_id for one in answered]
+            sealed = [one for one in answered if one.signature is not None]
+            await self._clear(work, [one for one in answered if one.signature is None])
+            files = await asyncio.gather(*map(self._filed, sealed))
+            requests = [one.paper.request_id for one in sealed]
             await paper_store.file(work, list(zip(requests, files, strict=True)))
-            done = list(zip(answered, files, strict=True))
+            done = list(zip(sealed, files, strict=True))
             await self._conclude(work, [one for one in done if one[0].paper.is_decision])
             _issue(work, [one for one in done if not one[0].paper.is_decision])
-        for one in answered:
+        for one in sealed:
             await self._filing.forget(_waits_as(one.digest))
         return len(answered)
+
+    async def _clear(self, work: Work, refused: Sequence[Waiting]) -> None:
+        """Take away what no seal will come for. Before the commit: what signing refused it refused for good, and what
+        dies here finds the row again."""
+        await paper_store.void(work, {one.paper.request_id for one in refused})
+        await asyncio.gather(*(self._filing.forget(_waits_as(one.digest)) for one in refused))
 
     async def _filed(self, one: Waiting) -> Sha256:
         assert one.signature is not None
