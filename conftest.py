@@ -1,4 +1,4 @@
-"""Fixtures with real parts: one suite, one broker and one database server per run, started when first asked for."""
+"""Fixtures with real parts: one suite, one broker and one database server per worker, started when first asked for."""
 
 import os
 from collections.abc import Iterator

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from contracts import topics
 from contracts.dead_letters import DeadLetter
 from local import ports, up
+from local.kafka import HELD_MS
 from local.postgres import Postgres
 from local.processes import PROCESSES
 from local.trouble import Trouble
@@ -56,7 +57,7 @@ async def read(servers: str) -> list[DeadLetter]:
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.errors import KafkaConnectionError
 
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest", fetch_max_wait_ms=HELD_MS)
     try:
         await consumer.start()
     except KafkaConnectionError as trouble:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from contracts import topics
+from local.kafka import HELD_MS
 from local.suite import Suite
 
 Record = dict[str, Any]
@@ -28,7 +29,9 @@ def read_topics(suite: Suite) -> list[Record]:
 async def _read(bootstrap: str, names: list[str]) -> list[Record]:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer: Any = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=HELD_MS
+    )
     await consumer.start()
     try:
         await consumer._client.set_topics(names)

@@ -19,6 +19,8 @@ LOGGING: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
 SUMS: Final = Path(__file__).with_name("kafka.sha256")
 CLUSTER: Final = "bGlhbnNoZW4tbG9jYWwtMQ"
 HEAP: Final = ("-Xmx320m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4")
+HELD_MS: Final = 20
+"""How long the broker holds an empty fetch of who reads to the end: its next question waits behind that fetch."""
 PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1

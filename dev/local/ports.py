@@ -1,9 +1,14 @@
 """Where everything listens on a developer's machine; LIANSHEN_PORT_BASE moves the services, one place for all."""
 
+import atexit
 import os
 import socket
 from typing import Final
 
+from local.trouble import Trouble
+
+FREE: Final = range(23_000, 28_000, 16)
+"""Where the blocks begin from which `free` takes."""
 SERVICES: Final = ("intake", "dispatcher", "department-worker", "timer", "signing", "supervision")
 
 
@@ -22,12 +27,27 @@ def fixed() -> dict[str, int]:
 
 
 def free() -> dict[str, int]:
-    """Return ports that nobody uses now, for tests and measurements that run beside each other."""
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in fixed()}
-    chosen = {name: one.getsockname()[1] for name, one in sockets.items()}
-    for one in sockets.values():
-        one.close()
-    return chosen
+    """Return ports that are this process's alone until it ends, for tests and measurements that run beside each other.
+
+    They lie below those that the kernel hands out to connections, in a block whose first port this process listens on:
+    whoever else looks for a block passes it by.
+    """
+    for first in range(FREE.start, FREE.stop, FREE.step):
+        if (claim := _listens(first)) is None:
+            continue
+        block = range(first + 1, first + FREE.step)
+        if not any(is_taken(port) for port in block):
+            atexit.register(claim.close)
+            return dict(zip(fixed(), block, strict=False))
+        claim.close()
+    raise Trouble(f"no ports are free between {FREE.start} and {FREE.stop}")
+
+
+def _listens(port: int) -> socket.socket | None:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return None
 
 
 def is_taken(port: int) -> bool:

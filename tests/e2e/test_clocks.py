@@ -26,6 +26,7 @@ from contracts.envelope import Event, encode
 from contracts.terms import ItemKind
 from local import ports
 from local.builder import USCC, eventually
+from local.kafka import HELD_MS
 from local.processes import PROCESSES
 from local.said import ItemStory, StageStory, at
 from local.suite import ROOT, Child, Suite
@@ -52,7 +53,9 @@ class Stand:
     async def _open(self) -> None:
         servers = self.suite.bootstrap
         self._producer: Any = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-        self._consumer: Any = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+        self._consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=servers, auto_offset_reset="earliest", fetch_max_wait_ms=HELD_MS
+        )
         await self._producer.start()
         await self._consumer.start()
         spoken = (topics.CLOCKS, topics.CALENDAR)

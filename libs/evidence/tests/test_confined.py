@@ -81,6 +81,15 @@ def test_an_enormous_file_starts_no_process(folder: Path, monkeypatch: pytest.Mo
     assert confined.judge(b"%PDF-" + b"\0" * LARGEST, folder).finding is Finding.ALTERED
 
 
+@pytest.mark.parametrize("pdf", [b"", b"%PDF-1.7\n%%EOF\n", b"%PDE" * 1000], ids=["nothing", "a document", "noise"])
+def test_a_file_without_a_trace_of_a_signature_starts_no_process(
+    pdf: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = trust.load(folder)
+    monkeypatch.setattr(confined, "_command", lambda _: ["false"])
+    assert confined.judge(pdf, folder) == judge(pdf, trusted, trusted.revocations())
+
+
 def test_a_bad_trust_list_says_nothing_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(CannotJudge, match=r"trust\.toml"):
         confined.judge(SEALED, tmp_path)

@@ -42,8 +42,8 @@ def judge(
 
     `fetched` are revocation lists (DER) by their issuer's key identifier, newer than what the folder holds.
     """
-    if (refused := _too_big(pdf)) is not None:
-        return refused
+    if (known := _at_a_glance(pdf)) is not None:
+        return known
     lists = [f"{key.hex()}:{len(der)}" for key, der in fetched.items()]
     given = b"".join([*fetched.values(), pdf])
     try:
@@ -57,10 +57,15 @@ def _command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "evidence.confined", str(folder)]
 
 
-def _too_big(pdf: bytes) -> Verdict | None:
-    if len(pdf) <= LARGEST:
-        return None
-    return Verdict(Finding.ALTERED, sha256(pdf).hexdigest(), detail=f"{len(pdf)} bytes are more than a document has")
+def _at_a_glance(pdf: bytes) -> Verdict | None:
+    """What no process is started for: a file that is too big, and one without any trace of a signature."""
+    if len(pdf) > LARGEST:
+        return Verdict(
+            Finding.ALTERED, sha256(pdf).hexdigest(), detail=f"{len(pdf)} bytes are more than a document has"
+        )
+    if not documents.bears_traces(pdf):
+        return Verdict(Finding.UNSIGNED, sha256(pdf).hexdigest(), detail="no signature")
+    return None
 
 
 def _unjudgeable(pdf: bytes) -> Verdict:

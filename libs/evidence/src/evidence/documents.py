@@ -92,14 +92,19 @@ class NoSignature(Exception):
     """The file has no trace of a signature."""
 
 
+def bears_traces(pdf: bytes) -> bool:
+    """Whether anything in a file tells of a signature."""
+    return any(trace in pdf for trace in TRACES)
+
+
 def gap_of(pdf: bytes) -> Gap:
     """Return where the one signature of a sealed PDF stands. Raises NoSignature, or BadSignature when there are two, or
     when it leaves anything else outside: then something was added or taken away after the seal."""
     if len(pdf) > LARGEST:
         raise BadSignature(f"{len(pdf)} bytes are more than a document has")
-    found = RANGE.findall(pdf)
-    if not found and not any(trace in pdf for trace in TRACES):
+    if not bears_traces(pdf):
         raise NoSignature("no signature")
+    found = RANGE.findall(pdf)
     if len(found) != 1 or not pdf.startswith(HEADER):
         raise BadSignature(f"{len(found)} signatures where one was meant")
     first, start, end, rest = map(int, found[0])
