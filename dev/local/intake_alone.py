@@ -124,9 +124,9 @@ class House:
         return [await self.scanned(code) for code in needed if code not in without]
 
     async def declare(
-        self, materials: list[dict[str, str]], stage: Stage = Stage.LAND_USE, code: str = CODE
+        self, materials: list[dict[str, str]], stage: Stage = Stage.LAND_USE, code: str = CODE, **more: Any
     ) -> httpx.Response:
-        body = {"form": FORM, "materials": materials, "truthful": True}
+        body = {"form": FORM, "materials": materials, "truthful": True, **more}
         return await self.ask("builder", "POST", f"/projects/{code}/stages/{stage.value}/applications", body)
 
     # Hearing and saying -----------------------------------------------------------------------------------------

@@ -11,7 +11,13 @@ from local.kafka import HELD_MS
 from local.suite import Suite
 
 Record = dict[str, Any]
-NO_STEPS: Final = ("ItemActRefused", "LateOpinionRecorded", "MaterialsRecorded", "DocumentIssued")
+NO_STEPS: Final = (
+    "ItemActRefused",
+    "LateOpinionRecorded",
+    "MaterialsRecorded",
+    "DocumentIssued",
+    "WindowDocumentIssued",
+)
 """What is said of items without being a step of them: it has no version of its own."""
 
 

@@ -1,6 +1,6 @@
 """A document for tests: a permit with everything that a document can say."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from contracts.terms import DocumentKind, ItemKind
@@ -23,7 +23,10 @@ FACTS: Final = Facts(
     opinion="一、容积率不大于1.2。\n二、请按规划条件组织设计。",
     limit_days=10,
     deferred=("勘察报告（2026年4月1日前）",),
+    received=datetime(2026, 3, 1, 10, 5),
+    items=("建设用地规划许可证核发",),
     materials=("营业执照", "土地证明"),
+    digests=("9f" * 32, "8e" * 32),
     place="瓦房店市工程建设项目审批综合窗口",
     review_authority="瓦房店市人民政府",
     verify_url="https://verify.example/verify?document=6c0f1f0e-7f57-5a2c-9a53-0a1780201812",

@@ -187,35 +187,45 @@ class Member:
 class Rehearsal:
     """Services, broker, departments and clock; see `rehearsing`."""
 
-    def __init__(self, urls: Mapping[str, str], seals: Path, folder: Path, at: datetime, answers: Answers) -> None:
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        seals: Path,
+        folder: Path,
+        at: datetime,
+        answers: Answers,
+        settings: Mapping[str, Any],
+    ) -> None:
         self.clock = HandClock(at)
         self.broker = Lists(self.clock)
         self.callers = Callers(folder / "keys")
         self._answers = answers
         self._folder = folder
         self._seals = seals
+        self._settings = settings
         self.members = {process.name: self._member(process, urls[process.name]) for process in PROCESSES}
         self._departments = self._topics()
 
     def _member(self, process: Process, url: str) -> Member:
-        settings = importlib.import_module(f"{process.package}.settings").Settings(
-            service_name=process.name,
-            environment="development",
-            kafka_bootstrap_servers="nowhere:0",
-            database_url=url,
-            catalogue_path=CATALOGUE,
-            trust_folder=self.callers.trust,
-            materials_url=(self._folder / "materials").resolve().as_uri(),
-            documents_url=(self._folder / "documents").resolve().as_uri(),
-            document_form="digest",
-            worker_departments=",".join(f"{place}.*" for place in HOSTED),
-            roster_seed_file=self._roster(),
-            pkcs11_module=tokens.proxy(),
-            pkcs11_pin_folder=self._seals,
-            platform_certificate_file=self._platform(),
-            login_origin="http://rehearsal",
-            shutdown_seconds=1,
-        )
+        own: dict[str, Any] = {
+            "service_name": process.name,
+            "environment": "development",
+            "kafka_bootstrap_servers": "nowhere:0",
+            "database_url": url,
+            "catalogue_path": CATALOGUE,
+            "trust_folder": self.callers.trust,
+            "materials_url": (self._folder / "materials").resolve().as_uri(),
+            "documents_url": (self._folder / "documents").resolve().as_uri(),
+            "document_form": "digest",
+            "worker_departments": ",".join(f"{place}.*" for place in HOSTED),
+            "roster_seed_file": self._roster(),
+            "pkcs11_module": tokens.proxy(),
+            "pkcs11_pin_folder": self._seals,
+            "platform_certificate_file": self._platform(),
+            "login_origin": "http://rehearsal",
+            "shutdown_seconds": 1,
+        }
+        settings = importlib.import_module(f"{process.package}.settings").Settings(**own | self._settings)
         with patch("chassis.service.wallclock_from", lambda _: self.clock), patch("chassis.service.logging.configure"):
             return Member(importlib.import_module(f"{process.package}.app").create(settings), self.broker)
 
@@ -344,10 +354,16 @@ class Mortal:
 
 @asynccontextmanager
 async def rehearsing(
-    urls: Mapping[str, str], seals: Path, folder: Path, at: datetime, answers: Answers
+    urls: Mapping[str, str],
+    seals: Path,
+    folder: Path,
+    at: datetime,
+    answers: Answers,
+    settings: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Rehearsal, None]:
-    """A rehearsal that begins at `at` on empty databases whose migrations have run."""
-    rehearsal = Rehearsal(urls, seals, folder, at, answers)
+    """A rehearsal that begins at `at` on empty databases whose migrations have run, with `settings` in place of its
+    own."""
+    rehearsal = Rehearsal(urls, seals, folder, at, answers, settings or {})
     for member in rehearsal.members.values():
         await member.service.database.open()
         await _empty(member.service)

@@ -27,6 +27,7 @@ from local.postgres import Postgres, create_databases
 from local.posts import Person, development_roster, person
 from local.processes import PROCESSES, Process
 from local.trouble import Trouble
+from procedure.notices import WINDOW
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CATALOGUE: Final = ROOT / "catalogue" / "dalian"
@@ -104,11 +105,12 @@ def migrate(packages: Sequence[str]) -> None:
         raise Trouble(f"migrations failed: {done.stderr.decode()[-1500:]}")
 
 
-def development_grants(departments: Iterable[tuple[str, str]]) -> str:
-    """Return what seals may be put on, for development: each department's on its own decisions and notices,
-    at any time."""
-    kinds = "DECISION REFUSAL ACCEPTANCE NOT_ACCEPTED CORRECTION"
-    rows = [f"{place}.{code},{place},{code},{kinds},2000-01-01T00:00:00Z," for place, code in departments]
+def development_grants(departments: Iterable[tuple[str, str]], windows: Iterable[str]) -> str:
+    """Return what seals may be put on, for development: each department's on its own decisions and notices, each
+    window's on what it is asked for, at any time."""
+    kinds = dict.fromkeys(departments, "DECISION REFUSAL ACCEPTANCE NOT_ACCEPTED CORRECTION")
+    kinds |= {(place, WINDOW): "WINDOW_NOTICE RECEIPT" for place in windows}
+    rows = [f"{place}.{code},{place},{code},{those},2000-01-01T00:00:00Z," for (place, code), those in kinds.items()]
     return "\n".join(["seal,jurisdiction,department,kinds,since,until", *rows, ""])
 
 
@@ -365,7 +367,7 @@ class Suite:
         """Documents are printed and sealed where there is somebody to vouch for their seals."""
         if self.authority is None:
             return {"DOCUMENT_FORM": "digest"}
-        self.grants.write_text(development_grants(self._departments()))
+        self.grants.write_text(development_grants(self._departments(), self.jurisdictions))
         return {
             "SEAL_GRANTS_FILE": str(self.grants),
             "FONTS_FOLDER": str(fonts.prepare()),

@@ -24,6 +24,7 @@ PROJECT, APPLIED, ITEM_OF = "/projects/{code}", "/applications/{application_id}"
 ACT: Final = APPLIED + "/items/{item_code}"
 CHANGE: Final = "/roster/requests/{request_id}"
 RESULT: Final = f"{PROJECT}/results/{{sha256}}"
+DOCUMENT: Final = f"{APPLIED}/documents/{{kind}}"
 LOST: Final = "/certificates/{serial}"
 
 MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
@@ -38,6 +39,8 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("intake", "POST", f"{ACT}/withdrawals"): {B, W},
     ("intake", "POST", f"{APPLIED}/receipt"): {W},
     ("intake", "POST", f"{ACT}/issues"): {W},
+    ("intake", "POST", DOCUMENT): {B, W},
+    ("intake", "GET", DOCUMENT): {B, W},
     ("intake", "GET", "/notices"): {B},
     ("intake", "GET", f"{PROJECT}/results"): {P, B, W, S},
     ("intake", "GET", RESULT): {P, B, W, S},
@@ -253,7 +256,7 @@ def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: d
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
     names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
-    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64, "kind": "RECEIPT"}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":

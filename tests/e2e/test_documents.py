@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -189,6 +190,75 @@ def test_the_office_that_made_it_reads_the_same_file_and_no_other_office_does(
     opinion = next(one["item_id"] for one in results if one["document"] is None)
     nothing = read(opinion, **office_of(people, opinion))
     assert (nothing.status_code, nothing.json()["code"]) == (404, "NO_SEALED_DOCUMENT")
+
+
+# What the window is asked for ------------------------------------------------------------------------------------
+
+TITLES: Final = {"RECEIPT": "收件回执", "WINDOW_NOTICE": "窗口报件通知书"}
+
+
+@pytest.fixture(scope="module")
+def of_window(suite: Suite, notice: dict[str, Any]) -> dict[str, httpx.Response]:
+    """The documents of the window about a stage, as its builder asks for them and prints them."""
+    people = People(suite)
+    application = derived_id("application", TURNED_AWAY, 1)
+    url = f"{suite.url('intake')}/applications/{application}/documents"
+    for kind in TITLES:
+        asked = people.http.post(f"{url}/{kind}", headers=people.builder())
+        assert asked.status_code == 202, asked.text
+        assert asked.json()["location"] == f"/applications/{application}/documents/{kind}"
+
+    asking = {kind: partial(people.http.get, f"{url}/{kind}", headers=people.builder()) for kind in TITLES}
+    return {kind: eventually(ask, is_there) for kind, ask in asking.items()}
+
+
+def is_there(told: httpx.Response) -> bool:
+    return told.status_code == 200
+
+
+@pytest.mark.parametrize("kind", TITLES)
+def test_what_the_window_is_asked_for_is_a_valid_document_of_its_own_seal(
+    suite: Suite, of_window: dict[str, httpx.Response], kind: str, trust: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one.pdf").write_bytes(of_window[kind].content)
+    verdict = confined.judge(of_window[kind].content, trust)
+    assert (verdict.finding, verdict.organisation) == (Finding.VALID, "瓦房店市工程建设项目审批综合窗口")
+    assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(trust)]) == 0
+    said = subprocess.run(["pdfsig", "-nocert", tmp_path / "one.pdf"], capture_output=True, check=False).stdout.decode()
+    assert "Signature is Valid" in said
+    text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
+    assert TITLES[kind] in text
+    page, pdf = f"{suite.url('signing')}/verify", {"Content-Type": "application/pdf"}
+    assert httpx.post(page, content=of_window[kind].content, headers=pdf, timeout=60).json()["finding"] == "VALID"
+
+
+def test_a_receipt_names_every_material_by_its_digest(
+    suite: Suite, of_window: dict[str, httpx.Response], tmp_path: Path
+) -> None:
+    (tmp_path / "one.pdf").write_bytes(of_window["RECEIPT"].content)
+    text = subprocess.run(["pdftotext", tmp_path / "one.pdf", "-"], capture_output=True, check=True).stdout.decode()
+    story = People(suite).supervise(f"/projects/{TURNED_AWAY}/timeline")
+    declared = next(one["event"]["materials"] for one in story if one["type"] == "StageApplied")
+    assert declared
+    assert re.findall(r"[0-9a-f]{64}", text) == [one["sha256"] for one in declared]
+
+
+def test_the_window_prints_the_very_same_file_and_each_print_is_told(
+    suite: Suite, of_window: dict[str, httpx.Response]
+) -> None:
+    people = People(suite)
+    url = f"{suite.url('intake')}/applications/{derived_id('application', TURNED_AWAY, 1)}/documents/RECEIPT"
+    window = people.header("window", jurisdiction="210281")
+    people.http.post(url, headers=window).raise_for_status()
+    assert people.http.get(url, headers=window).content == of_window["RECEIPT"].content
+
+    def told(kind: str) -> list[dict[str, Any]]:
+        story = people.supervise(f"/projects/{TURNED_AWAY}/timeline")
+        return [one["event"] for one in story if one["type"] == kind and one["event"]["kind"] == "RECEIPT"]
+
+    prints = eventually(lambda: told("WindowDocumentPrinted"), lambda found: len(found) >= 2)
+    assert {one["actor"]["holder"] for one in prints} == {"建设单位经办人", "综合窗口"}
+    assert len(told("WindowDocumentRequested")) == len(told("WindowDocumentIssued")) == 1
 
 
 def test_a_file_of_nobody_is_not_found(suite: Suite, printed: httpx.Response) -> None:

@@ -9,8 +9,8 @@ from contracts.codes import JurisdictionCode
 from evidence.certificates import Purpose
 from local import authority, tokens
 from local.authority import PLATFORM, SEALS, Authority, Wanted
+from procedure.notices import WINDOW
 
-WINDOW: Final = "WINDOW"
 AUDIT: Final = "audit"
 """The seal of the audit chains' roots: `signing.domain.roots.SEAL`."""
 

@@ -11,18 +11,20 @@ from uuid import UUID
 
 import pytest
 
-from chassis.filing import Filing
+from chassis.filing import FileLost, Filing
 from contracts import topics
 from contracts.codes import Sha256
-from contracts.department_worker import DocumentIssued, ItemConcluded, SealFailed, SealRequested
+from contracts.department_worker import DocumentIssued, ItemConcluded, SealFailed, SealRequested, WindowDocumentIssued
 from contracts.dispatcher import ItemDispatched, ItemSupplemented
 from contracts.envelope import decode
+from contracts.intake import WindowDocumentRequested
 from contracts.signing import SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 from department_worker import making, paper_store
 from department_worker.documents import Facts, NotAsSealed, Prepared
 from department_worker.handlers import Handlers
 from department_worker.press import Press
+from department_worker.settings import departments, windows
 from department_worker.workshop import WorkshopFails
 from evidence import documents, trust
 from evidence.documents import Finding
@@ -30,7 +32,9 @@ from evidence.testing import Authority, trust_folder
 from evidence.testing_documents import office
 from local import fonts
 from local.department import ROUTINE
-from local.desk import CITY, MONDAY, Room, dispatched, names
+from local.desk import CITY, MONDAY, Room, dispatched, material, names
+from local.samples import sample
+from procedure.notices import window_request_id
 
 ISSUER = Authority("签发机构", Authority())
 OFFICE = office(ISSUER)
@@ -68,7 +72,7 @@ class Shop:
         self.bench = Bench(self.trust)
         self.filing = Filing((folder / "documents").as_uri())
         self.woken = 0
-        form: Any = {"sealed": True, "form": SealForm.PDF, "wake": self.wake}
+        form: Any = {"sealed": True, "form": SealForm.PDF, "wake": self.wake, "windows": {"210281"}}
         room.handlers = Handlers(room.calendars, room.marks, room.roster, **form)  # pyright: ignore[reportArgumentType]
         workshop_here: Any = self.bench
         url = "https://verify.example"
@@ -104,6 +108,11 @@ class Shop:
     async def answer(self, *answers: Any) -> list[Any]:
         received = [self.room.received(topics.SEALS, one) for one in answers]
         return await self.room._apply(self.room.handlers.on_seals, received)
+
+    async def hear(self, *asked: WindowDocumentRequested) -> list[Any]:
+        """Somebody asks the window for documents."""
+        received = [self.room.received(topics.APPLICATIONS, one) for one in asked]
+        return await self.room._apply(self.room.handlers.on_applications, received)
 
     async def stands(self) -> list[str]:
         return [row["stand"] for row in await self.room.database.pool.fetch("SELECT stand FROM papers")]
@@ -235,7 +244,31 @@ async def test_a_refused_seal_puts_the_item_before_its_decision_and_voids_the_do
     (asked,) = await shop.said("print_some")
     (failed,) = await shop.answer(rejected(asked))
     assert isinstance(failed, SealFailed)
+    assert await shop.said("seal_some") == []
     assert await shop.stands() == ["VOID"]
+
+
+async def test_what_waited_for_a_seal_that_is_refused_is_cleared_away(shop: Shop) -> None:
+    asked = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    waits = f"waiting/{asked.digest}.pdf"
+    assert await shop.filing.get(waits)
+    shop.woken = 0
+    await shop.answer(rejected(asked))
+    assert shop.woken == 1
+    await shop.said("seal_some")
+    with pytest.raises(FileLost):
+        await shop.filing.get(waits)
+    await shop.answer(rejected(asked))
+    assert await shop.stands() == ["VOID"]
+    assert await shop.said("seal_some") == []
+
+
+async def test_a_refused_seal_keeps_no_other_document_waiting(shop: Shop) -> None:
+    refused = await give_and(shop, dispatched("S1-04", **PERMIT), ItemStep.NOT_ACCEPT)
+    sealed = await give_and(shop, dispatched("S1-05", **PERMIT), ItemStep.NOT_ACCEPT)
+    await shop.answer(rejected(refused), signed(sealed))
+    assert names(await shop.said("seal_some")) == ["DocumentIssued"]
+    assert sorted(await shop.stands()) == ["SEALED", "VOID"]
 
 
 def supplement(item: ItemDispatched) -> ItemSupplemented:
@@ -252,6 +285,53 @@ async def give_and(shop: Shop, item: ItemDispatched, step: ItemStep) -> Any:
     await shop.room.step(item, step, opinion="缺少规划条件，请补齐")
     (asked,) = await shop.said("print_some")
     return asked
+
+
+def asked_of_window(kind: DocumentKind, place: str = "210281") -> WindowDocumentRequested:
+    told = {"jurisdiction": place, "policies": CITY.catalogue.versions, "project_name": "示例项目", "at": MONDAY}
+    materials = (material("M01"), material("M02"))
+    request_id = window_request_id(UUID(int=2), kind)
+    named = {"kind": kind, "request_id": request_id, "application_id": UUID(int=2), "event_id": request_id}
+    return sample(WindowDocumentRequested).model_copy(update={**told, **named, "materials": materials, "originals": ()})
+
+
+async def test_what_is_asked_of_the_window_is_printed_sealed_and_issued_once(shop: Shop) -> None:
+    receipt = asked_of_window(DocumentKind.RECEIPT)
+    assert await shop.hear(receipt, receipt, asked_of_window(DocumentKind.RECEIPT, "210200")) == []
+    assert shop.woken == 1
+    (asked,) = await shop.said("print_some")
+    assert (asked.form, asked.document_kind, asked.seal) == (SealForm.PDF, DocumentKind.RECEIPT, "210281.WINDOW")
+    assert (asked.request_id, asked.item_id, asked.actor) == (receipt.request_id, None, receipt.actor)
+    assert await shop.room.database.pool.fetchval("SELECT number FROM papers") == "瓦综窗收〔2026〕1号"
+    assert [one.digests for one in shop.bench.printed] == [tuple(one.sha256 for one in receipt.materials)]
+    await shop.hear(receipt)
+    assert await shop.said("print_some") == []
+    await shop.answer(signed(asked))
+    (issued,) = await shop.said("seal_some")
+    assert isinstance(issued, WindowDocumentIssued)
+    assert (issued.kind, issued.request_id) == (DocumentKind.RECEIPT, receipt.request_id)
+    trusted = trust.load(shop.trust)
+    file = await shop.filing.read(issued.document)
+    assert documents.judge(file, trusted, trusted.revocations()).finding is Finding.VALID
+    await shop.answer(signed(asked))
+    assert await shop.said("seal_some") == []
+
+
+async def test_the_same_request_makes_the_same_document(shop: Shop) -> None:
+    made: list[Sha256] = []
+    for _ in range(2):
+        await shop.room.database.pool.execute("TRUNCATE papers, paper_numbers")
+        await shop.hear(asked_of_window(DocumentKind.WINDOW_NOTICE))
+        (asked,) = await shop.said("print_some")
+        made.append(asked.digest)
+    assert made[0] == made[1]
+
+
+def test_a_worker_is_told_which_windows_are_its_own() -> None:
+    assert windows("210281.*,210200.GHJ") == {"210281"}
+    assert windows("210281.GHJ, 210281.WINDOW") == {"210281"}
+    assert windows("210281.GHJ") == frozenset()
+    assert departments("210281.WINDOW", CITY.catalogue) == []
 
 
 NOTICES = [
@@ -329,6 +409,7 @@ async def test_a_refused_seal_of_a_notice_leaves_the_item_as_it_is(shop: Shop) -
     item = dispatched("S1-04", **PERMIT)
     asked = await give_and(shop, item, ItemStep.NOT_ACCEPT)
     assert await shop.answer(rejected(asked)) == []
+    assert await shop.said("seal_some") == []
     assert await shop.stands() == ["VOID"]
     assert (await shop.room.item(item)).state is ItemState.NOT_ACCEPTED
 

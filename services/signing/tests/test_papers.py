@@ -20,6 +20,7 @@ from contracts import topics
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
 from contracts.department_worker import ItemAccepted, ItemDecided, ItemNotAccepted, SealRequested
 from contracts.envelope import decode
+from contracts.intake import WindowDocumentRequested
 from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, OnExpiry, Outcome, Role, SealForm, Stage
@@ -32,8 +33,9 @@ from evidence.testing_documents import Clock, Signer, prepared
 from evidence.trust import TrustList
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
+from local.samples import sample
 from local.suite import migrate
-from procedure.notices import request_id_of
+from procedure.notices import OF_THE_WINDOW, WINDOW, request_id_of
 from procedure.refusals import Refusal
 from signing.domain import papers
 from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
@@ -177,6 +179,47 @@ def test_any_other_notice_is_refused_by_its_own_name(
 ) -> None:
     with pytest.raises(refusal):
         papers.hold(asked, NOTICE, [grant], entries, AT)
+
+
+def asked_of_window(**more: Any) -> WindowDocumentRequested:
+    told = {"kind": DocumentKind.RECEIPT, "jurisdiction": PLACE, "project_code": PROJECT, "request_id": UUID(int=1)}
+    told |= {"actor": Actor(holder="建设单位经办人", certificate="B-1"), "at": AT, "occurred_at": AT}
+    return sample(WindowDocumentRequested).model_copy(update=told | more)
+
+
+def window_request(**more: Any) -> SealRequested:
+    about = {"item_id": None, "item_code": None, "document_kind": DocumentKind.RECEIPT, "seal": "210281.WINDOW"}
+    return request(**(about | {"actor": asked_of_window().actor} | more))
+
+
+OF_WINDOW = papers.asked_of_the_window(asked_of_window())
+WINDOW_GRANT = replace(GRANT, seal="210281.WINDOW", department=WINDOW, kinds=OF_THE_WINDOW)
+
+
+def test_what_the_window_was_asked_for_may_be_sealed_whoever_asked() -> None:
+    papers.hold(window_request(), OF_WINDOW, [WINDOW_GRANT], [], AT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "decision", "grant", "refusal"),
+    [
+        (window_request(), None, WINDOW_GRANT, NotRegistered),
+        (window_request(document_kind=DocumentKind.WINDOW_NOTICE), OF_WINDOW, WINDOW_GRANT, NotRegistered),
+        (window_request(document_kind=DocumentKind.DECISION), OF_WINDOW, WINDOW_GRANT, NotRegistered),
+        (window_request(item_id=UUID(int=9)), OF_WINDOW, WINDOW_GRANT, NotRegistered),
+        (window_request(seal=SEAL), OF_WINDOW, WINDOW_GRANT, NotRegistered),
+        (window_request(actor=Actor(holder="李四", certificate="5A02")), OF_WINDOW, WINDOW_GRANT, NotRegistered),
+        (window_request(), OF_WINDOW, replace(WINDOW_GRANT, kinds=frozenset()), SealNotGranted),
+        (window_request(), OF_WINDOW, NOTICE_GRANT, SealNotGranted),
+        (request(document_kind=DocumentKind.RECEIPT), DECISION, NOTICE_GRANT, NotRegistered),
+        (notice_request(document_kind=DocumentKind.RECEIPT), NOTICE, NOTICE_GRANT, NotRegistered),
+    ],
+)
+def test_nothing_else_bears_the_windows_seal_and_what_is_the_windows_no_other(
+    asked: SealRequested, decision: Decision | None, grant: Grant, refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal):
+        papers.hold(asked, decision, [grant], [ENTRY], AT)
 
 
 def test_an_acceptance_is_registered_for_its_notice() -> None:
@@ -355,6 +398,16 @@ async def test_a_notice_is_sealed_once_its_step_is_registered(desk: Desk) -> Non
     assert [desk.found(one) for one in (notice, decision)] == [Finding.VALID, Finding.VALID]
     assert await desk.ask(notice_request()) == []
     assert desk.door.used == 2
+
+
+async def test_a_document_of_the_window_is_sealed_once_it_is_asked_for(desk: Desk) -> None:
+    desk.grants = [WINDOW_GRANT]
+    async with desk.database.work() as work:
+        await desk.papers.on_asked([received(topics.APPLICATIONS.name, asked_of_window())], work)
+    (answer,) = await desk.ask(window_request())
+    assert (desk.found(answer), answer.item_id) == (Finding.VALID, None)
+    assert await desk.ask(window_request()) == []
+    assert desk.door.used == 1
 
 
 async def test_what_was_never_registered_is_refused_for_good_without_the_token(desk: Desk) -> None:

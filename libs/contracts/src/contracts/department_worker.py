@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.codes import CreditCode, ItemCode, Sha256
+from contracts.codes import CreditCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Instant, Line, ProjectEvent, Text, Version
-from contracts.parts import AboutItem, Actor, DeferredMaterial, MaterialRef, Policies, Special
+from contracts.parts import AboutItem, AboutStage, Actor, DeferredMaterial, MaterialRef, Policies, Special
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 
 
@@ -211,15 +211,28 @@ class DocumentIssued(AboutItem):
     actor: Actor
 
 
+class WindowDocumentIssued(AboutStage):
+    """A document of the window about a stage left the house, sealed at `at`: `document` is the SHA-256 of its file
+    (Art. 9, 10, 16)."""
+
+    jurisdiction: JurisdictionCode
+    at: Instant
+    kind: DocumentKind
+    request_id: UUID
+    document: Sha256
+    actor: Actor
+
+
 class SealRequested(ProjectEvent):
     """A registered document waits for its seal; `request_id` makes it idempotent (Art. 10, 16).
 
-    With the form PDF, `digest` is of a PDF without the gap that its signature will fill, which signing returns as CMS.
+    A document of the window is about a stage and names no item. With the form PDF, `digest` is of a PDF without the
+    gap that its signature will fill, which signing returns as CMS.
     """
 
     request_id: UUID
-    item_id: UUID
-    item_code: ItemCode
+    item_id: UUID | None = None
+    item_code: ItemCode | None = None
     document_kind: DocumentKind
     digest: Sha256
     seal: Line

@@ -8,7 +8,7 @@ from pydantic import Field
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text, Version
 from contracts.parts import AboutStage, Actor, Builder, DeferredMaterial, MaterialRef, Policies, Setting
-from contracts.terms import NoticeKind, ProcessType, Stage, Submission
+from contracts.terms import DocumentKind, NoticeKind, ProcessType, Stage, Submission
 
 
 class ProjectRegistered(ProjectEvent):
@@ -118,6 +118,39 @@ class ResultPrinted(AboutStage):
 
     item_id: UUID
     item_code: ItemCode
+    document: Sha256
+    at: Instant
+    actor: Actor
+
+
+class WindowDocumentRequested(AboutStage):
+    """Somebody asked for a document of the window about a stage: 窗口报件通知书 (Art. 9) or 收件回执 (Art. 10).
+
+    It carries all that the document says: `told_at` is the instant of the split, or of the receipt, `at` that of the
+    request, `place` where the window is; a notice names `items` and the `originals` to bring, a receipt `materials`.
+    """
+
+    request_id: UUID
+    kind: DocumentKind
+    jurisdiction: JurisdictionCode
+    builder: Builder
+    project_name: Line
+    applied_at: Instant
+    told_at: Instant
+    place: Line
+    items: tuple[ItemCode, ...] = ()
+    originals: tuple[Line, ...] = ()
+    materials: tuple[MaterialRef, ...] = ()
+    policies: Policies
+    at: Instant
+    actor: Actor
+
+
+class WindowDocumentPrinted(AboutStage):
+    """自行打印: somebody printed a document of the window, the very file that was sealed (Art. 10)."""
+
+    request_id: UUID
+    kind: DocumentKind
     document: Sha256
     at: Instant
     actor: Actor

@@ -33,8 +33,8 @@ class SealCompleted(ProjectEvent):
     """
 
     request_id: UUID
-    item_id: UUID
-    item_code: ItemCode
+    item_id: UUID | None = None
+    item_code: ItemCode | None = None
     digest: Sha256
     algorithm: Line
     signature: Encoded64
@@ -48,8 +48,8 @@ class SealRejected(ProjectEvent):
     """The seal was refused; `code` names the situation, `message` says it in Chinese."""
 
     request_id: UUID
-    item_id: UUID
-    item_code: ItemCode
+    item_id: UUID | None = None
+    item_code: ItemCode | None = None
     code: Line
     message: Text
 

@@ -44,6 +44,8 @@ APPLICATIONS = Topic(
         intake.ApplicationReceived,
         intake.ResultIssued,
         intake.ResultPrinted,
+        intake.WindowDocumentRequested,
+        intake.WindowDocumentPrinted,
         intake.MaterialViewed,
     ),
 )
@@ -86,6 +88,7 @@ ITEMS = Topic(
         department_worker.LateOpinionRecorded,
         department_worker.ItemActRefused,
         department_worker.DocumentIssued,
+        department_worker.WindowDocumentIssued,
     ),
 )
 CLOCKS = Topic(

@@ -8,7 +8,7 @@ from chassis.filing import Filing
 from chassis.rostered import Roster
 from chassis.service import Service
 from contracts import topics
-from contracts.intake import ApplicationReceived
+from contracts.intake import ApplicationReceived, WindowDocumentRequested
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
 from contracts.terms import SealForm
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
@@ -16,7 +16,7 @@ from department_worker import api, proofs_api
 from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
-from department_worker.settings import Settings, departments
+from department_worker.settings import Settings, departments, windows
 from department_worker.stepping_up import StepUp
 from department_worker.workshop import Workshop
 from evidence import trust
@@ -34,13 +34,15 @@ def create(settings: Settings) -> Service:
     form = SealForm.PDF if settings.document_form == "pdf" else SealForm.DIGEST
     press = _press(service, settings, calendars, city) if form is SealForm.PDF else None
     wake = (lambda: None) if press is None else press.wake
-    handlers = Handlers(calendars, service.bus, roster, sealed=settings.seal_decisions, form=form, wake=wake)
+    at_windows = windows(settings.worker_departments)
+    sealed = settings.seal_decisions
+    handlers = Handlers(calendars, service.bus, roster, sealed=sealed, form=form, wake=wake, windows=at_windows)
     hosted = departments(settings.worker_departments, city.catalogue)
     service.listens(
         Listen(topics.IDENTITY, rostered.on_identity, only=rostered.SAYS),
         Listen(topics.CALENDAR, handlers.on_calendar),
         *(Listen(topics.department_items(*one), handlers.on_dispatched) for one in hosted),
-        Listen(topics.APPLICATIONS, handlers.on_applications, only=[ApplicationReceived]),
+        Listen(topics.APPLICATIONS, handlers.on_applications, only=[ApplicationReceived, WindowDocumentRequested]),
         *(Listen(topics.department_reports(*one), handlers.on_reports) for one in hosted),
         Listen(topics.SEALS, handlers.on_seals),
         Listen(

@@ -6,14 +6,16 @@ The facts of one document are plain data; the same facts are always the same doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from contracts.codes import CITY, DIVISIONS, PILOT_ZONES, DepartmentCode, JurisdictionCode, Sha256
 from contracts.terms import DocumentKind, ItemKind, SealForm
 from procedure.catalogue import Catalogue
+from procedure.notices import WINDOW
 
 PERMIT_LAW: Final = "《中华人民共和国行政许可法》"
+WINDOW_MARK: Final = "综窗"
 PLATFORM_RULES: Final = "《大连市工程建设项目联合审批平台操作规程（试行）》"
 
 
@@ -36,11 +38,13 @@ _NOTICES: Final[Mapping[DocumentKind, Form]] = {
         "correction", "补正材料一次性告知书", "补", f"{PERMIT_LAW}第三十二条第一款第四项和{RULE_13}", "一次性告知"
     ),
     D.ACCEPTANCE: Form("acceptance", "受理通知书", "受", f"{PERMIT_LAW}第三十二条第一款第五项", "决定受理该申请"),
+}
+_OF_THE_WINDOW: Final[Mapping[DocumentKind, Form]] = {
     D.WINDOW_NOTICE: Form("window-notice", "窗口报件通知书", "报", f"{PLATFORM_RULES}第九条、第十条", "通知报件"),
     D.RECEIPT: Form("receipt", "收件回执", "收", RULE_10, "予以收件"),
 }
 _OPINION: Final = Form("opinion", "征询意见书", "意", RULE_14, "提出意见", SealForm.DIGEST)
-FORMS: Final[Mapping[tuple[DocumentKind, ItemKind], Form]] = {
+FORMS: Final[Mapping[tuple[DocumentKind, ItemKind | None], Form]] = {
     (D.DECISION, K.PERMIT): Form(
         "decision", "准予行政许可决定书", "许准", f"{PERMIT_LAW}第三十八条第一款", "决定准予行政许可"
     ),
@@ -57,17 +61,19 @@ FORMS: Final[Mapping[tuple[DocumentKind, ItemKind], Form]] = {
     **{(D.OPINION, kind): _OPINION for kind in K},
     **{(kind, of): form for kind, form in _NOTICES.items() for of in K},
     (D.ACCEPTANCE, K.CONSULT): _NOTICES[D.ACCEPTANCE]._replace(seal=SealForm.DIGEST),
+    **{(kind, None): form for kind, form in _OF_THE_WINDOW.items()},
 }
-"""The form of each kind of document, for each kind of item. An opinion stays on the platform (Art. 14), and with it
-that its question was taken up."""
+"""The form of each kind of document, for each kind of item; the window's are about a stage. An opinion stays on the
+platform (Art. 14), and with it that its question was taken up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What one document says. Days are local days; what does not apply is empty."""
+    """What one document says. Days and `received` are local; what does not apply is empty. `item_name` is the stage's
+    in a document about a stage, `digests` are those of `materials`."""
 
     kind: DocumentKind
-    item_kind: ItemKind
+    item_kind: ItemKind | None
     code: str
     authority: str
     number: str
@@ -82,7 +88,10 @@ class Facts:
     opinion: str = ""
     limit_days: int = 0
     deferred: tuple[str, ...] = ()
+    received: datetime | None = None
+    items: tuple[str, ...] = ()
     materials: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     place: str = ""
     review_authority: str = ""
     verify_url: str = ""
@@ -94,8 +103,9 @@ class Facts:
 
 
 def series_of(catalogue: Catalogue, jurisdiction: JurisdictionCode, department: DepartmentCode, form: Form) -> str:
-    """Return what a series of documents is numbered by: place, department, word (机关代字)."""
-    return f"{catalogue.places[jurisdiction].mark}{catalogue.marks[department]}{form.word}"
+    """Return what a series of documents is numbered by: place, department or window, word (机关代字)."""
+    mark = WINDOW_MARK if department == WINDOW else catalogue.marks[department]
+    return f"{catalogue.places[jurisdiction].mark}{mark}{form.word}"
 
 
 def number(series: str, year: int, serial: int) -> str:
@@ -104,7 +114,9 @@ def number(series: str, year: int, serial: int) -> str:
 
 
 def authority_of(catalogue: Catalogue, jurisdiction: JurisdictionCode, department: DepartmentCode) -> str:
-    """Return the full name of a department of a place: whose seal it is."""
+    """Return the full name of a department of a place, or of its window: whose seal it is."""
+    if department == WINDOW:
+        return catalogue.places[jurisdiction].window
     return catalogue.places[jurisdiction].name + catalogue.departments[department]
 
 

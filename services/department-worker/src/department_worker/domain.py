@@ -26,6 +26,7 @@ from contracts.department_worker import (
     LateOpinionRecorded,
     MaterialsRecorded,
     SealRequested,
+    WindowDocumentIssued,
 )
 from contracts.dispatcher import (
     DeferredMaterialsPassedOn,
@@ -35,7 +36,7 @@ from contracts.dispatcher import (
     ResultsPassedOn,
 )
 from contracts.envelope import derived_id
-from contracts.intake import ApplicationReceived
+from contracts.intake import ApplicationReceived, WindowDocumentRequested
 from contracts.parts import Actor, MaterialRef, ResultRef
 from contracts.signing import SealCompleted, SealRejected
 from contracts.supervision import SpecialHandlingGranted
@@ -52,7 +53,7 @@ from contracts.terms import (
     Submission,
 )
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
-from department_worker import documents
+from department_worker import documents, window
 from department_worker.documents import Facts
 from procedure import clock as clocks
 from procedure import items as law
@@ -60,7 +61,7 @@ from procedure import lights
 from procedure.calendar import SHANGHAI, Calendar, YearNotCovered
 from procedure.catalogue import Catalogue
 from procedure.items import Act, Happened, Item, advance
-from procedure.notices import NOTICED, NOTICES, NoticedStep, request_id_of
+from procedure.notices import NOTICED, NoticedStep, request_id_of
 from procedure.refusals import CalendarDoesNotReach, Refusal
 from procedure.roster import Record, hold_to_record, may_act
 from procedure.special_handling import EFFECTS
@@ -110,17 +111,22 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A document that leaves the house, with the step that it tells of: it has to be printed before its seal can be
-    asked for. An item waits for the document of its decision; for a notice it does not."""
+    """A document that leaves the house, with the step that it tells of, or with who asked the window for it: it has to
+    be printed before its seal can be asked for. An item waits for the document of its decision, for no other."""
 
     request_id: UUID
     kind: DocumentKind
-    step: ItemDecided | NoticedStep
+    step: ItemDecided | NoticedStep | WindowDocumentRequested
     traceparent: str = ""
 
     @property
-    def is_notice(self) -> bool:
-        return self.kind in NOTICES
+    def item_id(self) -> UUID | None:
+        """The item that it is about; None for the window's, which is about a stage."""
+        return None if isinstance(self.step, WindowDocumentRequested) else self.step.item_id
+
+    @property
+    def is_decision(self) -> bool:
+        return isinstance(self.step, ItemDecided)
 
 
 class Dossier(NamedTuple):
@@ -484,6 +490,7 @@ def leaves_the_house(item: Item, kind: DocumentKind) -> bool:
 def facts_of(item: Item, dossier: Dossier, paper: Paper, city: Catalogue, number: str, verify_url: str) -> Facts:
     """Return what a document says, under the catalogue that its case runs under."""
     step = paper.step
+    assert not isinstance(step, WindowDocumentRequested)
     told = step if isinstance(step, ItemAccepted) else item
     dated = getattr(step, "document_dated_on", None) or step.at.astimezone(SHANGHAI).date()
     return Facts(
@@ -526,14 +533,22 @@ def notices_of(result: Result, traceparent: str) -> list[Paper]:
     return [paper for paper in papers if leaves_the_house(result.item, paper.kind)]
 
 
+def window_paper(asked: WindowDocumentRequested, traceparent: str) -> Paper:
+    """Return the document that somebody asked the window for."""
+    return Paper(asked.request_id, asked.kind, asked, traceparent)
+
+
 def paper_request(item: Item, paper: Paper, digest: Sha256) -> SealRequested:
     """Return the request to seal a printed document: `digest` is of all of it but the signature's gap."""
     document = Document(paper.request_id, item.item_id, paper.kind, digest, b"")
+    assert isinstance(paper.step, ItemStepped)
     return seal_request(item, document, paper.step).model_copy(update={"form": SealForm.PDF})
 
 
-def answered(event: SealCompleted) -> tuple[UUID, bytes, datetime]:
-    """Return the signature that came for a document, and when it was made."""
+def answered(event: SealCompleted | SealRejected) -> tuple[UUID, bytes | None, datetime]:
+    """Return the signature that came for a document, None where it was refused, and when."""
+    if isinstance(event, SealRejected):
+        return event.request_id, None, event.occurred_at
     return event.request_id, base64.b64decode(event.signature), event.signed_at
 
 
@@ -542,9 +557,11 @@ def paper_sealed(paper: Paper, file: Sha256, signed_at: datetime) -> Act:
     return Act(ItemStep.SEAL, PLATFORM, signed_at, paper.request_id, document=file)
 
 
-def issued(paper: Paper, file: Sha256, signed_at: datetime) -> DocumentIssued:
-    """Return what tells that a notice is sealed and stored under `file` (Art. 16)."""
+def issued(paper: Paper, file: Sha256, signed_at: datetime) -> DocumentIssued | WindowDocumentIssued:
+    """Return what tells that a notice, or a document of the window, is sealed and stored under `file` (Art. 16)."""
     step = paper.step
+    if isinstance(step, WindowDocumentRequested):
+        return window.issued(step, file, signed_at)
     return DocumentIssued(
         event_id=derived_id("issued", paper.request_id),
         causation_id=step.event_id,

@@ -1,6 +1,6 @@
 """What the department worker does when something happened: load a batch's items, decide act by act, keep, say."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeGuard
@@ -23,7 +23,7 @@ from contracts.dispatcher import (
     ResultsPassedOn,
 )
 from contracts.envelope import Event
-from contracts.intake import ApplicationReceived
+from contracts.intake import ApplicationReceived, WindowDocumentRequested
 from contracts.signing import SealCompleted, SealRejected
 from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, UrgeReceived
 from contracts.terms import SealForm, SpecialEffect
@@ -61,6 +61,7 @@ class Handlers:
         sealed: bool = True,
         form: SealForm = SealForm.DIGEST,
         wake: Callable[[], None] = lambda: None,
+        windows: Collection[JurisdictionCode] = (),
     ) -> None:
         self._calendars = calendars
         self._bus = bus
@@ -68,6 +69,7 @@ class Handlers:
         self._sealed = sealed
         self._form = form
         self._wake = wake
+        self._windows = windows
         self._asked: Asked | None = None
 
     # Given out --------------------------------------------------------------------------------------------------
@@ -116,8 +118,25 @@ class Handlers:
             batch.add_materials(item.item_id, event.materials)
         return told
 
-    async def on_applications(self, events: Sequence[Received[ApplicationReceived]], work: Work) -> None:
-        """The window received a stage application: its items may be handled, those too that come later (Art. 10)."""
+    async def on_applications(
+        self, events: Sequence[Received[ApplicationReceived | WindowDocumentRequested]], work: Work
+    ) -> None:
+        """The window received a stage application, or is asked for a document about one (Art. 9, 10)."""
+        received = [one for one in events if isinstance(one.event, ApplicationReceived)]
+        if received:
+            await self._on_received(received, work)
+        asked = [one for one in events if isinstance(one.event, WindowDocumentRequested)]
+        if asked and self._form is SealForm.PDF:
+            await self._on_asked(asked, work)
+
+    async def _on_asked(self, events: Sequence[Received[Any]], work: Work) -> None:
+        """Note what is asked of the windows of this house."""
+        ours = [one for one in events if one.event.jurisdiction in self._windows]
+        await paper_store.write(work, [domain.window_paper(one.event, one.traceparent) for one in ours])
+        self._wake()
+
+    async def _on_received(self, events: Sequence[Received[Any]], work: Work) -> None:
+        """The items of a stage may be handled, those too that come later."""
         traces = {received.event.application_id: received.traceparent for received in events}
         receipts = {r.event.application_id: domain.window_receipt(r.event) for r in events}
         await store.receive(work, receipts)
@@ -166,16 +185,14 @@ class Handlers:
 
     async def on_seals(self, events: Sequence[Received[SealCompleted | SealRejected]], work: Work) -> None:
         """A seal was made, or refused: the decision concludes at its receipt, or stands open again (Art. 10, 16)."""
-        papers = [received.event for received in events if _is_of_paper(received.event)]
-        if papers:
-            await paper_store.answer(work, [domain.answered(event) for event in papers])
+        answers = [domain.answered(received.event) for received in events if _answers_paper(received.event)]
+        if answers:
+            await paper_store.answer(work, answers)
             self._wake()
-        rejected = {received.event.request_id for received in events if isinstance(received.event, SealRejected)}
-        await paper_store.void(work, rejected)
         await self._on_sealed([received for received in events if not _is_of_paper(received.event)], work)
 
     async def _on_sealed(self, events: Sequence[Received[Any]], work: Work) -> None:
-        batch = await store.load(work, {received.event.item_id for received in events})
+        batch = await store.load(work, {received.event.item_id for received in events if received.event.item_id})
         for received in events:
             event = received.event
             item = batch.items.get(event.item_id)
@@ -314,6 +331,11 @@ async def _one_by_one(
         if lane in waiting or not await apply(received):
             waiting.add(lane)
             work.held.append(Held(received.raw, Why.EARLY))
+
+
+def _answers_paper(event: SealCompleted | SealRejected) -> bool:
+    """Whether it may answer a document that was printed; a rejection does not tell its form."""
+    return isinstance(event, SealRejected) or _is_of_paper(event)
 
 
 def _is_of_paper(event: SealCompleted | SealRejected) -> TypeGuard[SealCompleted]:

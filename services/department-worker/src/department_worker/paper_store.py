@@ -14,10 +14,11 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.codes import Sha256
 from contracts.department_worker import ItemDecided
+from contracts.intake import WindowDocumentRequested
 from contracts.terms import DocumentKind
 from department_worker.domain import Paper
 from department_worker.rows import transposed
-from procedure.notices import NOTICED, NOTICES
+from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW
 
 
 class Stand(StrEnum):
@@ -30,8 +31,8 @@ class Stand(StrEnum):
     VOID = "VOID"
 
 
-_STEPS: Final = {kind: step for step, kind in NOTICED.items()}
-"""What the column `decided` holds for a notice; for every other document it is the decision."""
+_STEPS: Final = {kind: step for step, kind in NOTICED.items()} | dict.fromkeys(OF_THE_WINDOW, WindowDocumentRequested)
+"""What the column `decided` holds for a notice, or for the window's; for every other document it is the decision."""
 OPEN: Final = (Stand.DECIDED, Stand.ASKED, Stand.ANSWERED)
 _WRITE = """
     INSERT INTO papers (request_id, item_id, kind, decided, traceparent, stand)
@@ -68,7 +69,8 @@ _FILED = "SELECT file FROM papers WHERE item_id = $1 AND stand = 'SEALED' AND fi
 
 
 class Waiting(NamedTuple):
-    """A document that waits for the press: to be printed, or for its signature to be put in."""
+    """A document that waits for the press: to be printed, or for its signature to be put in; answered without one, its
+    seal was refused."""
 
     paper: Paper
     digest: Sha256 | None
@@ -78,7 +80,7 @@ class Waiting(NamedTuple):
 
 async def write(work: Work, papers: Iterable[Paper]) -> None:
     """Note what has to be printed."""
-    rows = ((p.request_id, p.step.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
+    rows = ((p.request_id, p.item_id, p.kind.value, p.step.model_dump_json(), p.traceparent) for p in papers)
     await work.execute(_WRITE, *transposed(rows))
 
 
@@ -109,8 +111,8 @@ async def ask(work: Work, printed: Sequence[tuple[UUID, str, Sha256]]) -> None:
         await work.execute(_ASK, *transposed(printed))
 
 
-async def answer(work: Work, answers: Sequence[tuple[UUID, bytes, datetime]]) -> None:
-    """Keep the signatures that came; the first answer is the answer."""
+async def answer(work: Work, answers: Sequence[tuple[UUID, bytes | None, datetime]]) -> None:
+    """Keep the signatures that came, or (None) that they were refused; the first answer is the answer."""
     await work.execute(_ANSWER, *transposed(answers))
 
 

@@ -1,5 +1,5 @@
-"""The press: what was decided, or has to be told, is printed, its seal is asked for; what signing made is put in, and
-the item concludes or its notice is issued.
+"""The press: what was decided, has to be told, or is asked of the window, is printed, its seal is asked for; what
+signing made is put in, and the item concludes or the document is issued.
 
 It runs beside the bus and takes its work from rows (`paper_store`), each step in one unit of work: a document is
 printed and asked for or it is neither; it is filed and its item concludes, or it waits. Nothing is lost while signing
@@ -8,8 +8,10 @@ is away.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -20,7 +22,9 @@ from chassis.database import Database, Work
 from chassis.filing import Filing
 from contracts import topics
 from contracts.codes import Sha256
-from department_worker import documents, domain, paper_store, store
+from contracts.department_worker import SealRequested
+from contracts.intake import WindowDocumentRequested
+from department_worker import documents, domain, paper_store, store, window
 from department_worker.documents import Facts, Prepared
 from department_worker.domain import Dossier, Paper
 from department_worker.paper_store import Stand, Waiting
@@ -33,7 +37,19 @@ MOST: Final = 16
 POLL_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 1.0
 
+Items = Mapping[UUID, tuple[Item, Dossier]]
+
 log = structlog.get_logger()
+
+
+class Order(NamedTuple):
+    """A document to print: the series and year that it is numbered in, what it says by number and place to verify it,
+    and the request for its seal by its digest."""
+
+    paper: Paper
+    series: tuple[str, int]
+    facts: Callable[[str, str], Facts]
+    request: Callable[[Sha256], SealRequested]
 
 
 class Press:
@@ -92,63 +108,63 @@ class Press:
         """Print what waits for it and ask for its seals; return how many documents were taken up."""
         async with self._database.work() as work:
             waiting = [one.paper for one in await paper_store.waiting(work, Stand.DECIDED, most)]
-            items = await store.whole(work, [one.step.item_id for one in waiting])
-            due = [one for one in waiting if _is_due(one, items[one.step.item_id][0])]
+            items = await store.whole(work, [one.item_id for one in waiting if one.item_id])
+            due = [one for one in waiting if _is_due(one, items)]
             await paper_store.void(work, {one.request_id for one in waiting} - {one.request_id for one in due})
-            facts = await self._facts(work, due, items)
+            orders = [self._order(one, items) for one in due]
+            facts = await self._facts(work, orders)
             made = await asyncio.gather(*map(self._workshop.prepared, facts))
             await asyncio.gather(*(self._filing.put(_waits_as(one.digest), one.pdf) for one in made))
-            await self._ask(work, due, items, facts, made)
+            await _ask(work, orders, facts, made)
         return len(waiting)
 
-    async def _facts(self, work: Work, papers: Sequence[Paper], items: dict[UUID, tuple[Item, Dossier]]) -> list[Facts]:
+    def _order(self, paper: Paper, items: Items) -> Order:
+        step = paper.step
+        if isinstance(step, WindowDocumentRequested):
+            city = self._city.under(step.policies)
+            series, told = window.series_of(step, city), partial(window.facts_of, step, city)
+            return Order(paper, _of_the_year(series, step.at), told, partial(window.seal_request, step))
+        item, dossier = items[step.item_id]
+        city, form = self._city.under(item.versions), documents.FORMS[paper.kind, item.kind]
+        series = documents.series_of(city, item.jurisdiction, item.department, form)
+        told = partial(domain.facts_of, item, dossier, paper, city)
+        return Order(paper, _of_the_year(series, step.at), told, partial(domain.paper_request, item, paper))
+
+    async def _facts(self, work: Work, orders: Sequence[Order]) -> list[Facts]:
         """Return what each document says, each with the next number of its series (文号)."""
-        series = [self._series(paper, items[paper.step.item_id][0]) for paper in papers]
-        last, counts = await paper_store.numbers(work, Counter(series)), Counter(series)
+        counts = Counter(one.series for one in orders)
+        last = await paper_store.numbers(work, counts)
         facts: list[Facts] = []
-        for paper, key in zip(papers, series, strict=True):
-            item, dossier = items[paper.step.item_id]
-            counts[key] -= 1
-            number = documents.number(*key, last[key] - counts[key])
-            catalogue = self._city.under(item.versions)
-            facts.append(domain.facts_of(item, dossier, paper, catalogue, number, self._verify_url))
+        for one in orders:
+            counts[one.series] -= 1
+            number = documents.number(*one.series, last[one.series] - counts[one.series])
+            facts.append(one.facts(number, self._verify_url))
         return facts
-
-    def _series(self, paper: Paper, item: Item) -> tuple[str, int]:
-        form = documents.FORMS[paper.kind, item.kind]
-        series = documents.series_of(self._city.under(item.versions), item.jurisdiction, item.department, form)
-        return series, paper.step.at.astimezone(SHANGHAI).year
-
-    async def _ask(
-        self,
-        work: Work,
-        papers: Sequence[Paper],
-        items: dict[UUID, tuple[Item, Dossier]],
-        facts: Sequence[Facts],
-        made: Sequence[Prepared],
-    ) -> None:
-        numbered = zip(papers, facts, made, strict=True)
-        await paper_store.ask(work, [(paper.request_id, said.number, one.digest) for paper, said, one in numbered])
-        for paper, one in zip(papers, made, strict=True):
-            asked = domain.paper_request(items[paper.step.item_id][0], paper, one.digest)
-            work.say(topics.SEAL_REQUESTS, asked, traceparent=paper.traceparent)
 
     # Sealed -----------------------------------------------------------------------------------------------------
 
     async def seal_some(self, most: int = MOST) -> int:
-        """Put in the signatures that came, file the documents, conclude their items or tell of the notices; return how
-        many were taken up."""
+        """Put in the signatures that came, file the documents, conclude their items or tell of the notices, clear away
+        what was refused; return how many were taken up."""
         async with self._database.work() as work:
             answered = await paper_store.waiting(work, Stand.ANSWERED, most)
-            files = await asyncio.gather(*map(self._filed, answered))
-            requests = [one.paper.request_id for one in answered]
+            sealed = [one for one in answered if one.signature is not None]
+            await self._clear(work, [one for one in answered if one.signature is None])
+            files = await asyncio.gather(*map(self._filed, sealed))
+            requests = [one.paper.request_id for one in sealed]
             await paper_store.file(work, list(zip(requests, files, strict=True)))
-            done = list(zip(answered, files, strict=True))
-            await self._conclude(work, [one for one in done if not one[0].paper.is_notice])
-            _issue(work, [one for one in done if one[0].paper.is_notice])
-        for one in answered:
+            done = list(zip(sealed, files, strict=True))
+            await self._conclude(work, [one for one in done if one[0].paper.is_decision])
+            _issue(work, [one for one in done if not one[0].paper.is_decision])
+        for one in sealed:
             await self._filing.forget(_waits_as(one.digest))
         return len(answered)
+
+    async def _clear(self, work: Work, refused: Sequence[Waiting]) -> None:
+        """Take away what no seal will come for. Before the commit: what signing refused it refused for good, and what
+        dies here finds the row again."""
+        await paper_store.void(work, {one.paper.request_id for one in refused})
+        await asyncio.gather(*(self._filing.forget(_waits_as(one.digest)) for one in refused))
 
     async def _filed(self, one: Waiting) -> Sha256:
         assert one.signature is not None
@@ -156,15 +172,28 @@ class Press:
         return await self._filing.keep(await self._workshop.sealed(pdf, one.signature))
 
     async def _conclude(self, work: Work, done: Sequence[tuple[Waiting, Sha256]]) -> None:
-        batch = await store.load(work, [one.paper.step.item_id for one, _ in done])
+        batch = await store.load(work, [one.paper.item_id for one, _ in done if one.paper.item_id])
         calendar = await self._calendars.in_force(work.connection)
         for one, file in done:
-            item = batch.items[one.paper.step.item_id]
-            if _is_due(one.paper, item) and one.signed_at is not None:
+            assert one.paper.item_id is not None
+            item = batch.items[one.paper.item_id]
+            if _awaits(item, one.paper) and one.signed_at is not None:
                 act = domain.paper_sealed(one.paper, file, one.signed_at)
                 store.take(work, batch, domain.judged(item, act, calendar.at(act.at)), one.paper.traceparent)
         if batch.changed:
             await store.keep(work, batch, calendar.newest)
+
+
+async def _ask(work: Work, orders: Sequence[Order], facts: Sequence[Facts], made: Sequence[Prepared]) -> None:
+    numbered = zip(orders, facts, made, strict=True)
+    rows = [(order.paper.request_id, said.number, one.digest) for order, said, one in numbered]
+    await paper_store.ask(work, rows)
+    for order, one in zip(orders, made, strict=True):
+        work.say(topics.SEAL_REQUESTS, order.request(one.digest), traceparent=order.paper.traceparent)
+
+
+def _of_the_year(series: str, at: datetime) -> tuple[str, int]:
+    return series, at.astimezone(SHANGHAI).year
 
 
 async def _rest(wakes: asyncio.Event) -> None:
@@ -185,9 +214,13 @@ def _issue(work: Work, done: Sequence[tuple[Waiting, Sha256]]) -> None:
         work.say(topics.ITEMS, said, traceparent=one.paper.traceparent)
 
 
-def _is_due(paper: Paper, item: Item) -> bool:
-    """Whether a document is still wanted: a decision's while its item waits for it, a notice whatever came after."""
-    return paper.is_notice or (item.decision is not None and item.decision.request_id == paper.request_id)
+def _is_due(paper: Paper, items: Items) -> bool:
+    """Whether a document is still wanted: a decision's while its item waits for it, any other whatever came after."""
+    return not paper.is_decision or (paper.item_id is not None and _awaits(items[paper.item_id][0], paper))
+
+
+def _awaits(item: Item, paper: Paper) -> bool:
+    return item.decision is not None and item.decision.request_id == paper.request_id
 
 
 def _waits_as(digest: Sha256 | None) -> str:

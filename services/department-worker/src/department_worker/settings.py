@@ -8,12 +8,15 @@ from pydantic import Field, model_validator
 from chassis import settings
 from contracts.codes import DepartmentCode, JurisdictionCode
 from procedure.catalogue import Catalogue
+from procedure.notices import WINDOW
 
 
 class Settings(settings.Settings):
     """Which departments this process hosts, and whether decisions are sealed."""
 
-    worker_departments: Annotated[str, Field(description="Departments hosted: 210281.GHJ,210281.JW or 210281.*")]
+    worker_departments: Annotated[
+        str, Field(description="Hosted: 210281.GHJ,210281.WINDOW or 210281.* with the window")
+    ]
     document_form: Annotated[
         Literal["pdf", "digest"], Field(description="digest only to measure without PDFs; refused in production")
     ] = "pdf"
@@ -42,9 +45,17 @@ def departments(text: str, catalogue: Catalogue) -> list[tuple[JurisdictionCode,
     chosen: list[tuple[JurisdictionCode, DepartmentCode]] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
         place, _, code = word.rpartition(".")
+        if code == WINDOW:
+            continue
         known = catalogue.departments_of(JurisdictionCode(place))
         found = [pair for pair in known if code in ("*", pair[1])]
         if not found and code != "*":
             raise ValueError(f"WORKER_DEPARTMENTS: {word} has no items in the catalogue")
         chosen.extend(found)
     return sorted(set(chosen))
+
+
+def windows(text: str) -> frozenset[JurisdictionCode]:
+    """Return the places whose window is hosted: each window by one worker, which prints what is asked of it."""
+    words = (part.strip().rpartition(".") for part in text.split(","))
+    return frozenset(JurisdictionCode(place) for place, _, code in words if code in ("*", WINDOW))

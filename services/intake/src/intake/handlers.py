@@ -10,7 +10,13 @@ from chassis.catalogue import City
 from chassis.database import Work
 from contracts import topics
 from contracts.codes import ItemCode
-from contracts.department_worker import DocumentIssued, ItemConcluded, ItemStepped, MaterialsRecorded
+from contracts.department_worker import (
+    DocumentIssued,
+    ItemConcluded,
+    ItemStepped,
+    MaterialsRecorded,
+    WindowDocumentIssued,
+)
 from contracts.dispatcher import (
     ItemClosed,
     ItemNotDispatched,
@@ -59,6 +65,7 @@ class Handlers:
         await store.given.record(work, [r.event for r in events if isinstance(r.event, MaterialsRecorded)])
         await store.results.keep(work, [r.event for r in events if isinstance(r.event, ItemConcluded)])
         await store.results.keep_notices(work, [r.event for r in events if isinstance(r.event, DocumentIssued)])
+        await store.documents.issue(work, [r.event for r in events if isinstance(r.event, WindowDocumentIssued)])
         steps = [received for received in events if isinstance(received.event, ItemStepped)]
         ids = {received.event.application_id for received in steps}
         cases = await store.applications.cases(work, ids)
@@ -133,7 +140,10 @@ def _stage_steps(event: AboutStage, catalogue: Catalogue) -> Iterable[StageStep]
     match event:
         case StageDispatched():
             dispatched = StageState.DISPATCHED.value
-            yield StageStep(event.application_id, event.version, dispatched, limit_days=event.limit_days)
+            told = store.applications.announced(event)
+            yield StageStep(
+                event.application_id, event.version, dispatched, limit_days=event.limit_days, announced=told
+            )
         case StageAccepted():
             yield StageStep(event.application_id, event.version, StageState.ACCEPTED.value)
         case StageConcluded() | StageResultAmended():

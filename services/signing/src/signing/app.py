@@ -1,5 +1,6 @@
 """Wires signing's rooms."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from chassis.bus import Listen
@@ -7,6 +8,7 @@ from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
 from contracts.department_worker import ItemDecided
+from contracts.intake import WindowDocumentRequested
 from evidence import trust
 from evidence.certificates import parse_pem
 from procedure.notices import NOTICED
@@ -54,7 +56,7 @@ def create(settings: Settings) -> Service:
     papers = _papers(service, settings, token, responders) if is_pdf else None
     handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
-        *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided, *NOTICED]),)),
+        *(() if papers is None else _registering(papers)),
         Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
         Listen(topics.AUDIT_ROOTS, handlers.on_audit_roots),
     )
@@ -77,6 +79,14 @@ def create(settings: Settings) -> Service:
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service
+
+
+def _registering(papers: Papers) -> Sequence[Listen]:
+    """What registers documents for their seals stands before the requests."""
+    return (
+        Listen(topics.ITEMS, papers.on_items, only=[ItemDecided, *NOTICED]),
+        Listen(topics.APPLICATIONS, papers.on_asked, only=[WindowDocumentRequested]),
+    )
 
 
 def _papers(service: Service, settings: Settings, token: TokenDoor, responders: Responders) -> Papers:

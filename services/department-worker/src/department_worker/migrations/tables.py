@@ -109,7 +109,7 @@ class Paper(Base, table=True):
         Index("papers_waiting", "stand", "request_id", postgresql_where=text("stand IN ('DECIDED', 'ANSWERED')")),
     )
     request_id: UUID = Field(primary_key=True)
-    item_id: UUID
+    item_id: UUID | None
     kind: str
     decided: str
     traceparent: str

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 
 from intake.api import (
     declarations,
+    documents,
     first_recorders,
     materials,
     policies,
@@ -16,10 +17,23 @@ from intake.api import (
 )
 from intake.api.office import Office
 
+PARTS = (
+    projects,
+    declarations,
+    withdrawals,
+    window,
+    progress,
+    results,
+    documents,
+    materials,
+    first_recorders,
+    policies,
+)
+
 
 def router(office: Office) -> APIRouter:
     """Return all routes."""
     routes = APIRouter()
-    for part in (projects, declarations, withdrawals, window, progress, results, materials, first_recorders, policies):
+    for part in PARTS:
         routes.include_router(part.router(office))
     return routes

@@ -100,14 +100,18 @@ async def _printed(work: Work, office: Office, caller: Caller, code: str, sha256
     result = await store.results.find(work.connection, code, sha256)
     if result is None:
         raise NotFound
-    try:
-        content = await office.filing.read(sha256)
-    except FileLost:
-        raise ResultFileLost(sha256=sha256) from None
-    at = office.now()
+    content, at = await filed(office, sha256), office.now()
     number = await store.results.print_out(work, result, caller.actor, at)
     work.say(topics.APPLICATIONS, _said(result, number, caller, at))
     return content
+
+
+async def filed(office: Office, sha256: Sha256) -> bytes:
+    """Return a sealed file. Raises ResultFileLost."""
+    try:
+        return await office.filing.read(sha256)
+    except FileLost:
+        raise ResultFileLost(sha256=sha256) from None
 
 
 def _said(result: Result, number: int, caller: Caller, at: datetime) -> ResultPrinted:

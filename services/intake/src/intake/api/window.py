@@ -11,7 +11,7 @@ from contracts import topics
 from contracts.codes import ItemCode
 from contracts.envelope import Line
 from contracts.intake import ApplicationReceived, ResultIssued
-from intake import domain
+from intake import domain, store
 from intake.api.office import ITEM, Accepted, Given, IdempotencyKey, Office, Window, accepted
 from procedure.authority import Caller
 
@@ -47,6 +47,7 @@ async def _receive(work: Work, key: Key, office: Office, caller: Caller, applica
     """收件: the window has the originals (Art. 10)."""
     application = await office.application(work.connection, caller, application_id, lock=True)
     about = await office.about(work, key, application, ApplicationReceived)
+    await store.applications.receive(work, application_id, about["occurred_at"])
     window = office.under(application).places[application.jurisdiction].window
     work.say(topics.APPLICATIONS, ApplicationReceived(**about, window=window, actor=caller.actor))
     return await accepted(work, key, application_id)

@@ -49,6 +49,8 @@ class Application(Base, table=True):
     passed: bool | None
     limit_days: int | None
     policies: str
+    received_at: datetime | None = instant()
+    announced: str | None
 
 
 class Upload(Base, table=True):
@@ -177,6 +179,26 @@ class Print(Base, table=True):
     number: int = numbered()
     item_id: UUID
     document: str
+    holder: str
+    certificate: str
+    printed_at: datetime = instant()
+
+
+class WindowDocument(Base, table=True):
+    __tablename__ = "window_documents"
+    request_id: UUID = Field(primary_key=True)
+    application_id: UUID = Field(foreign_key="applications.application_id")
+    kind: str
+    asked_at: datetime = instant()
+    document: str | None
+    issued_at: datetime | None = instant()
+
+
+class WindowPrint(Base, table=True):
+    __tablename__ = "window_prints"
+    __table_args__ = (Index("window_prints_request", "request_id"),)
+    number: int = numbered()
+    request_id: UUID = Field(foreign_key="window_documents.request_id")
     holder: str
     certificate: str
     printed_at: datetime = instant()

@@ -7,19 +7,27 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from chassis.database import Connection, Work
 from contracts.codes import CreditCode, JurisdictionCode, ProjectCode
+from contracts.dispatcher import StageDispatched
 from contracts.intake import StageApplied
 from contracts.parts import MaterialRef, Policies
-from contracts.terms import Stage
+from contracts.terms import Stage, Submission
+from intake.domain.documents import Announced
 from intake.store.columns import columns
 from intake.store.policies import as_text, of_text
+
+_ANNOUNCED: Final = TypeAdapter(Announced)
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A stage application as intake keeps it; `version` counts what intake said of it, `policies` are pinned."""
+    """A stage application as intake keeps it; `version` counts what intake said of it, `policies` are pinned.
+
+    `received_at`: when its materials were received (收件), online at the declaration; `announced`: its split.
+    """
 
     application_id: UUID
     project_code: ProjectCode
@@ -32,6 +40,8 @@ class Application:
     result: str | None
     limit_days: int | None
     policies: Policies
+    received_at: datetime | None
+    announced: Announced | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class StageStep:
     result: str | None = None
     passed: bool | None = None
     limit_days: int | None = None
+    announced: str | None = None
 
 
 class Case(NamedTuple):
@@ -55,8 +66,9 @@ class Case(NamedTuple):
 
 _ADD: Final = """
     WITH added AS (
-        INSERT INTO applications (application_id, project_code, stage, builder, jurisdiction, applied_at, policies)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO applications (application_id, project_code, stage, builder, jurisdiction, applied_at, policies,
+                                  received_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $12)
     )
     INSERT INTO given_materials (project_code, application_id, stage, material, sha256, name, size, given_at)
     SELECT $2, $1, $3, m, s, n, z, $6
@@ -67,8 +79,10 @@ _CASES: Final = """
 """
 _KEEP_STAGES: Final = """
     UPDATE applications a SET stage_version = u.v, state = coalesce(u.s, a.state), result = coalesce(u.r, a.result),
-           passed = coalesce(u.p, a.passed), limit_days = coalesce(u.l, a.limit_days)
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bool[], $6::int[]) AS u (id, v, s, r, p, l)
+           passed = coalesce(u.p, a.passed), limit_days = coalesce(u.l, a.limit_days),
+           announced = coalesce(u.n, a.announced)
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bool[], $6::int[], $7::text[])
+         AS u (id, v, s, r, p, l, n)
     WHERE a.application_id = u.id AND a.stage_version < u.v
 """
 
@@ -77,7 +91,8 @@ async def add(work: Work, event: StageApplied, given: Collection[MaterialRef]) -
     """Keep a new stage application, and the materials that were handed in with it, in one statement."""
     about = (event.application_id, event.project_code, event.stage.value, event.builder.uscc)
     values = (*about, event.jurisdiction, event.occurred_at, as_text(event.policies))
-    await work.execute(_ADD, *values, *material_columns(given))
+    received_at = event.occurred_at if event.submission is Submission.ONLINE else None
+    await work.execute(_ADD, *values, *material_columns(given), received_at)
 
 
 def material_columns(given: Collection[MaterialRef]) -> tuple[list[object], ...]:
@@ -111,6 +126,8 @@ def _application(row: asyncpg.Record) -> Application:
         result=row["result"],
         limit_days=row["limit_days"],
         policies=of_text(row["policies"]),
+        received_at=row["received_at"],
+        announced=None if row["announced"] is None else _ANNOUNCED.validate_json(row["announced"]),
     )
 
 
@@ -118,6 +135,17 @@ async def next_version(work: Work, application_id: UUID) -> int:
     """Count one more event of an application, and return its number."""
     query = "UPDATE applications SET version = version + 1 WHERE application_id = $1 RETURNING version"
     return await work.fetchval(query, application_id)
+
+
+async def receive(work: Work, application_id: UUID, at: datetime) -> None:
+    """Keep when the window received an application's originals; the first time counts."""
+    query = "UPDATE applications SET received_at = coalesce(received_at, $2) WHERE application_id = $1"
+    await work.execute(query, application_id, at)
+
+
+def announced(event: StageDispatched) -> str:
+    """Return what a split told, as it is kept."""
+    return _ANNOUNCED.dump_json(Announced(event.occurred_at, event.window, event.originals)).decode()
 
 
 async def cases(work: Work, application_ids: Collection[UUID]) -> dict[UUID, Case]:

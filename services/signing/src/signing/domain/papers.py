@@ -14,9 +14,10 @@ from uuid import UUID
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
 from contracts.department_worker import ItemDecided, SealRequested
 from contracts.envelope import derived_id
+from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealRejected
 from contracts.terms import DocumentKind, Outcome
-from procedure.notices import NOTICED, NOTICES, NoticedStep, request_id_of
+from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW, WINDOW, NoticedStep, request_id_of
 from procedure.refusals import Refusal
 from procedure.roster import may_handle
 
@@ -53,11 +54,12 @@ class GrantsInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the items topic says was decided, or has to be told in a `notice` of that kind, and waits for a seal."""
+    """What was said to be decided, or has to be told in a `notice` of that kind, and waits for a seal; what the window
+    is asked for names no item."""
 
     request_id: UUID
-    item_id: UUID
-    item_code: ItemCode
+    item_id: UUID | None
+    item_code: ItemCode | None
     jurisdiction: JurisdictionCode
     department: DepartmentCode
     outcome: Outcome | None
@@ -115,6 +117,22 @@ def _registered(
     )
 
 
+def asked_of_the_window(event: WindowDocumentRequested) -> Decision:
+    """Return what a request for a document of the window registers for its seal (Art. 9, 10)."""
+    return Decision(
+        request_id=event.request_id,
+        item_id=None,
+        item_code=None,
+        jurisdiction=event.jurisdiction,
+        department=WINDOW,
+        outcome=None,
+        certificate=event.actor.certificate,
+        decided_at=event.at,
+        special=False,
+        notice=event.kind,
+    )
+
+
 def hold(
     request: SealRequested,
     decision: Decision | None,
@@ -130,9 +148,17 @@ def hold(
         raise NotRegistered
     if not any(grant.covers(request, decision, at) for grant in grants):
         raise SealNotGranted(seal=request.seal)
-    place = (decision.jurisdiction, decision.department, decision.item_code)
-    if not decision.special and not may_handle(entries, decision.decided_at, *place):
+    if not _has_its_officer(decision, entries):
         raise OfficerNotOnRoster
+
+
+def _has_its_officer(decision: Decision, entries: Sequence[RosterEntry]) -> bool:
+    """Whether who decided was on the roster; special handling has its own authority, and what the window gives says
+    what the platform recorded, whoever asks for it."""
+    if decision.special or decision.item_code is None:
+        return True
+    place = (decision.jurisdiction, decision.department, decision.item_code)
+    return may_handle(entries, decision.decided_at, *place)
 
 
 def _is_of(request: SealRequested, decision: Decision) -> bool:
@@ -146,7 +172,7 @@ def _is_of(request: SealRequested, decision: Decision) -> bool:
 
 def _is_kind_of(kind: DocumentKind, decision: Decision) -> bool:
     """Whether a document is of the kind that was registered: that notice, or a decision's and of its outcome."""
-    if decision.notice is not None or kind in NOTICES:
+    if decision.notice is not None or kind in NOTICES | OF_THE_WINDOW:
         return kind is decision.notice
     return (kind is DocumentKind.REFUSAL) == (decision.outcome is Outcome.REFUSED)
 

@@ -3,6 +3,7 @@ and seals what that needs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chassis.bus import Bus, NotNow, Received
 from chassis.database import Work
@@ -10,6 +11,7 @@ from chassis.parking import Held, Why
 from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import ItemDecided, SealRequested
+from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from evidence.certificates import Certificate
 from procedure.notices import NoticedStep
@@ -22,6 +24,7 @@ from signing.stamps import NoTimestamp
 from signing.token.door import TokenUnavailable
 
 PASSING = (TokenUnavailable, NoTimestamp, CannotSeal)
+REGISTERING: Final = {topics.ITEMS.name, topics.APPLICATIONS.name}
 Requests = Sequence[Received[SealRequested]]
 
 
@@ -37,6 +40,10 @@ class Papers:
     async def on_items(self, events: Sequence[Received[ItemDecided | NoticedStep]], work: Work) -> None:
         """A decision or a notice waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
         await store.papers.register(work, [papers.decision_of(received.event) for received in events])
+
+    async def on_asked(self, events: Sequence[Received[WindowDocumentRequested]], work: Work) -> None:
+        """Somebody asked for a document of the window: it is registered for the window's seal (Art. 9, 10)."""
+        await store.papers.register(work, [papers.asked_of_the_window(received.event) for received in events])
 
     async def seal(self, requests: Requests, work: Work) -> None:
         """Answer each request that was not answered yet, once; what is not registered yet waits for that."""
@@ -56,10 +63,10 @@ class Papers:
     async def _registered(
         self, requests: Requests, decisions: dict[object, Decision], work: Work
     ) -> list[Received[SealRequested]]:
-        """Return the requests that can be answered: all, once the items topic is read to its end."""
+        """Return the requests that can be answered: all, once what registers is read to its end."""
         if all(received.event.request_id in decisions for received in requests):
             return list(requests)
-        if topics.ITEMS.name in await self.bus.has_read_to_end({topics.ITEMS.name}, work):
+        if await self.bus.has_read_to_end(REGISTERING, work) == REGISTERING:
             return list(requests)
         early = [received for received in requests if received.event.request_id not in decisions]
         work.held.extend(Held(received.raw, Why.EARLY) for received in early)

@@ -15,7 +15,7 @@ class Seal(Base, table=True):
     __tablename__ = "seals"
     __table_args__ = (Index("seals_item", "item_id"),)
     request_id: UUID = Field(primary_key=True)
-    item_id: UUID
+    item_id: UUID | None
     project_code: str
     digest: str
     algorithm: str
@@ -28,8 +28,8 @@ class Seal(Base, table=True):
 class Decision(Base, table=True):
     __tablename__ = "decisions"
     request_id: UUID = Field(primary_key=True)
-    item_id: UUID
-    item_code: str
+    item_id: UUID | None
+    item_code: str | None
     jurisdiction: str
     department: str
     outcome: str | None
@@ -42,7 +42,7 @@ class Decision(Base, table=True):
 class RefusedSeal(Base, table=True):
     __tablename__ = "refused_seals"
     request_id: UUID = Field(primary_key=True)
-    item_id: UUID
+    item_id: UUID | None
     code: str
     refused_at: datetime = instant()
 

@@ -56,7 +56,7 @@ def _decision(row: asyncpg.Record) -> Decision:
     return Decision(
         request_id=row["request_id"],
         item_id=row["item_id"],
-        item_code=ItemCode(row["item_code"]),
+        item_code=None if row["item_code"] is None else ItemCode(row["item_code"]),
         jurisdiction=JurisdictionCode(row["jurisdiction"]),
         department=DepartmentCode(row["department"]),
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
