@@ -84,6 +84,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", f"{LOST}/reinstatements"): {A},
     ("signing", "POST", f"{LOST}/reinstatements/{{request_id}}/approval"): {A},
     ("supervision", "GET", "/audit/projects/{code}"): {S},
+    ("supervision", "GET", "/audit/ledgers/{ledger}"): {S, A},
     ("supervision", "GET", f"{LOST}/acts"): {S, A},
     ("supervision", "GET", f"{LOST}/open-items"): {S, A},
     ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
@@ -253,7 +254,7 @@ def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: d
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
     names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
-    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64, "ledger": "identity"}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
@@ -298,7 +299,8 @@ def test_each_role_is_let_in_or_sent_away(
 
 def whole_city(endpoint: tuple[str, str, str]) -> bool:
     """What only the city's own supervisor may see; a loss is reported by those whom it concerns, and here is none."""
-    return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows") or endpoint[2].startswith(LOST)
+    named = ("/read-model/fingerprint", "/exchange/rows", "/audit/ledgers/{ledger}")
+    return endpoint[2] in named or endpoint[2].startswith(LOST)
 
 
 def has_none(endpoint: tuple[str, str, str]) -> bool:

@@ -55,7 +55,7 @@ class SealRejected(ProjectEvent):
 
 
 class IdentityEvent(Event):
-    """The last known state of one subject (compacted by subject)."""
+    """The state of one subject; the earlier ones stay on the topic, for the ledger of all of them is audited."""
 
     KEY_FIELD: ClassVar[str] = "subject"
 

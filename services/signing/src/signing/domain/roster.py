@@ -275,7 +275,7 @@ def _is_meant(held: Responsibility, left: Responsibility) -> bool:
 
 
 def listed(serial: str, holder: str, entries: Iterable[Entry], cause: UUID, at: datetime) -> RosterListed:
-    """Return all that the roster says of one holder: the bus keeps only the last word, so it must say everything."""
+    """Return all that the roster says of one holder: whoever reads only the last word on it knows everything."""
     return RosterListed(
         event_id=derived_id("roster", serial, cause),
         causation_id=cause,
