@@ -9,6 +9,7 @@ import pytest
 from contracts.envelope import derived_id
 from contracts.terms import ProcessType, Role, Stage
 from local.builder import BUILDER, FORM, People, eventually
+from local.judge import read_topics
 from local.posts import person
 from local.suite import Suite
 
@@ -352,3 +353,19 @@ def test_a_sessions_secret_is_no_proof_to_a_service(people: People, item_id: str
     for scheme in ("Bearer", "Session"):
         assert people.http.get(url, headers={"Authorization": f"{scheme} {secret}"}).status_code == 401
     assert people.http.get(url, headers={"Cookie": f"lianshen_session={secret}"}).status_code == 401
+
+
+BY_ITSELF: Final = {"ItemReceived", "ItemAccepted", "ItemRecalled", "ItemConcluded", "SealFailed"}
+"""What the platform does where the law has it follow from somebody's act, or from silence."""
+
+
+def test_whoever_acted_is_named_by_its_certificate(people: People, item_id: str) -> None:
+    """Of all that stands on the topics of what this file's people did over HTTP."""
+    told = [one for one in read_topics(people.suite) if one["event"].get("project_code") == CODE]
+    acts = [(one["type"], who) for one in told for who in (one["event"].get("actor"),) if who is not None]
+    tried = ((role, claims) for role, others in STRANGERS.items() for claims, _ in others)
+    keys = {person(role.value, **claims).serial for role, claims in (*CLAIMS.items(), *tried)}
+    assert [(kind, who) for kind, who in acts if kind not in BY_ITSELF and who["certificate"] not in keys] == []
+    opened = {"ProjectRegistered", "StageApplied", "Urged", "InspectionOpened", "CoordinationRequested"}
+    assert opened <= {kind for kind, who in acts if who["certificate"] in keys}
+    assert all(who["certificate"] == "platform" for kind, who in acts if who["certificate"] not in keys)

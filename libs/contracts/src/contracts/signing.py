@@ -116,11 +116,17 @@ class RosterEntry(Said):
 
 
 class RosterListed(IdentityEvent):
-    """Everything the roster says of one holder, past, present and to come (Art. 18); `serial` is its certificate."""
+    """Everything the roster says of one holder, past, present and to come (Art. 18); `serial` is its certificate.
+
+    Who asked for the change that this says, who approved it, and by which document; nobody for the initial list.
+    """
 
     serial: Serial
     holder: Line
     entries: tuple[RosterEntry, ...]
+    requested_by: Actor | None = None
+    approved_by: Actor | None = None
+    document: Line | None = None
 
 
 class AuditRootSealed(Event):
