@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -26,6 +27,7 @@ from contracts.terms import ItemKind, ItemStep, Outcome
 from local.posts import officers_certificate
 
 ROUTINE = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
+COMMIT_SECONDS = 2.0
 Answers = Callable[[Event], Sequence[ItemReport]]
 
 
@@ -102,13 +104,15 @@ async def serve(
     await _started(consumer)
     await _started(producer)
     sending = asyncio.create_task(_send_later(producer, later)) if later is not None else None
+    committed_at = time.monotonic()
     try:
         while not stop.is_set():
             fetched = await consumer.getmany(timeout_ms=200, max_records=500)
             events = [_event(record, reading[tp.topic]) for tp, records in fetched.items() for record in records]
             await send(producer, [one for event in events for one in answers(event)])
-            if events:
-                with contextlib.suppress(KafkaError):  # uncommitted is only read again
+            if time.monotonic() - committed_at > COMMIT_SECONDS:
+                committed_at = time.monotonic()
+                with contextlib.suppress(KafkaError):  # uncommitted is only read again, and a repeat only refused
                     await consumer.commit()
     finally:
         if sending is not None:

@@ -205,7 +205,9 @@ def test_dying_at_every_await_of_a_reinstatement_lifts_it_once_and_by_two_person
         lifted, most = await desk.survives(lambda: desk.post(path, "second", "lifted"))
         assert lifted.status_code == 200 and min(deaths, more, most) > 5
         await desk.r.settle()
-        assert len(desk.said("CertificateReinstated")) == 1 and await desk.count("suspensions") == 0
+        ((lost,), (back,)) = desk.said("CertificateSuspended"), desk.said("CertificateReinstated")
+        assert back["earlier"] == [{"since": lost["suspended_at"], "until": back["reinstated_at"]}]
+        assert await desk.count("suspensions") == 0
         assert await desk.count("suspensions WHERE until IS NULL", "department-worker") == 0
         assert (await desk.log_in()).status_code == 201
 

@@ -204,6 +204,12 @@ def test_a_revoked_certificate_ends_its_sessions(suite: Suite) -> None:
     assert told.json()["code"] == "CERTIFICATE_REVOKED"
 
 
+def test_a_certificate_that_the_responder_alone_knows_to_be_revoked_is_refused(browser: Browser) -> None:
+    serial = _issued(browser.keyring, "revoked-since")
+    browser.keyring.authority.revoke(serial, lists=False)
+    assert refused(browser.answer(browser.keyring.answer(serial, browser.nonce()))) == (401, "CERTIFICATE_REVOKED")
+
+
 def test_no_secret_stands_in_any_log_or_argument(suite: Suite) -> None:
     keyring = suite.keyring
     assert keyring is not None

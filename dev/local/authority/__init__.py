@@ -117,9 +117,12 @@ class Authority:
             "P11_KIT_STRICT": "1",
         }
 
-    def revoke(self, serial: str, reason: str = "keyCompromise", invalid_since: datetime | None = None) -> None:
-        """Revoke a certificate (RFC 5280's word for the reason) and sign a new list into the trust folder (Art. 20)."""
-        self._work("revoke", {"serial": serial, "reason": reason, "invalid_since": invalid_since})
+    def revoke(
+        self, serial: str, reason: str = "keyCompromise", invalid_since: datetime | None = None, *, lists: bool = True
+    ) -> None:
+        """Revoke a certificate (RFC 5280's word for the reason) and sign a new list into the trust folder (Art. 20);
+        without `lists` the responder alone tells of it until the next list."""
+        self._work("revoke", {"serial": serial, "reason": reason, "invalid_since": invalid_since, "lists": lists})
 
     def renew_list(self, next_update: datetime | None = None) -> None:
         """Sign the list anew; `next_update` in the past makes a stale one, for tests."""

@@ -29,6 +29,7 @@ purposes = ["login", "seal", "service", "timestamp"]
 algorithms = ["ecdsa-p256-sha256", "rsa-sha256"]
 crl_url = "{url}/issuing.crl"
 crl = "issuing.crl"
+ocsp_url = "{url}/ocsp"
 grace_hours = 24
 """
 
@@ -66,7 +67,8 @@ def issue(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:
 
 
 def revoke(folder: Path, url: str, order: Mapping[str, Any]) -> None:
-    """Enter a revocation in the book and sign a new list; a certificate's first revocation is the one that counts."""
+    """Enter a revocation in the book, which the responder tells from, and sign a new list unless it is for later; a
+    certificate's first revocation is the one that counts."""
     with opened(folder) as book:
         entry = book.issued.get(order["serial"])
         if entry is None:
@@ -75,7 +77,8 @@ def revoke(folder: Path, url: str, order: Mapping[str, Any]) -> None:
             entry.revoked_at = datetime.now(UTC).replace(microsecond=0).isoformat()
             entry.reason = x509.ReasonFlags(order["reason"]).value
             entry.invalid_since = order["invalid_since"]
-        _sign_list(folder, book, Store(folder / CA).keys(["issuing"])["issuing"])
+        if order["lists"]:
+            _sign_list(folder, book, Store(folder / CA).keys(["issuing"])["issuing"])
 
 
 def renew(folder: Path, url: str, order: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from contracts import topics
 from contracts.codes import DepartmentCode, JurisdictionCode
 from contracts.envelope import derived_id, encode
 from contracts.parts import Actor
-from contracts.signing import CertificateReinstated, CertificateSuspended, RosterEntry, RosterListed
+from contracts.signing import CertificateReinstated, CertificateSuspended, RosterEntry, RosterListed, SuspendedSpan
 from contracts.terms import Role
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock, Lists, Reader
@@ -28,6 +28,9 @@ from procedure.roster import CertificateIsSuspended, NotOnRoster
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
 PLACE, RFB = JurisdictionCode("210281"), DepartmentCode("RFB")
 ITEM = "S1-09"
+
+
+Spans = tuple[SuspendedSpan, ...]
 
 
 class Desk:
@@ -67,20 +70,25 @@ class Desk:
         )
         self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
 
-    def lose(self, serial: str, at: datetime) -> None:
+    def lose(self, serial: str, at: datetime, earlier: Spans = ()) -> None:
         said = {"event_id": derived_id("lost", at), "causation_id": derived_id(serial), "occurred_at": at}
         event = CertificateSuspended(
-            **said, subject=f"certificate:{serial}", serial=serial, suspended_at=at, reason="遗失"
+            **said, subject=f"certificate:{serial}", serial=serial, suspended_at=at, reason="遗失", earlier=earlier
         )
         self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
 
-    def find(self, serial: str, at: datetime) -> None:
+    def find(self, serial: str, at: datetime, earlier: Spans = ()) -> None:
         said = {"event_id": derived_id("found", at), "causation_id": derived_id(serial), "occurred_at": at}
         two = {name: Actor(holder=name, certificate=name) for name in ("requested_by", "approved_by")}
-        event = CertificateReinstated(
-            **said, subject=f"certificate:{serial}", serial=serial, holder="丙", reinstated_at=at, reason="找到", **two
-        )
+        said |= {"subject": f"certificate:{serial}", "serial": serial, "reason": "找到", **two, "earlier": earlier}
+        event = CertificateReinstated(**said, holder="丙", reinstated_at=at)
         self.broker.append(encode(event, topics.IDENTITY.name, "signing"))
+
+    def compact(self) -> None:
+        """Keep the last word on each subject alone, as the broker does in the end."""
+        told = self.broker.records[topics.IDENTITY.name]
+        last = {record.key: record for record in told}
+        told[:] = [record._replace(offset=place) for place, record in enumerate(last.values())]
 
     async def read(self) -> None:
         await self.bus.consume(self.reader.unread())
@@ -181,6 +189,31 @@ async def test_an_act_counts_by_its_instant_before_a_loss_and_after_it(desk: Des
             await desk.act("CA-1", at)
     for at in (NOW, lost - timedelta(microseconds=1), found, again - timedelta(microseconds=1)):
         await desk.act("CA-1", at)
+
+
+async def test_compaction_takes_no_history_away(desk: Desk) -> None:
+    """Who reads what the broker kept judges every instant as who heard it all: entries that ended, suspensions that
+    were lifted (Art. 18)."""
+    lost, found, again = (NOW + timedelta(hours=hours) for hours in (1, 2, 3))
+    past = (SuspendedSpan(since=lost, until=found),)
+    for serial, ends in (("CA-1", None), ("CA-2", again)):
+        desk.say(serial)
+        desk.say(serial, until=ends)
+        desk.lose(serial, lost)
+        desk.find(serial, found, past)
+    desk.lose("CA-1", again, past)
+    desk.compact()
+    assert len(desk.broker.records[topics.IDENTITY.name]) == 4
+    await desk.read()
+    for serial in ("CA-1", "CA-2"):
+        for at in (NOW, lost - timedelta(microseconds=1), found, again - timedelta(microseconds=1)):
+            await desk.act(serial, at)
+        with pytest.raises(CertificateIsSuspended):
+            await desk.act(serial, found - timedelta(microseconds=1))
+    with pytest.raises(CertificateIsSuspended):
+        await desk.act("CA-1", again)
+    with pytest.raises(NotOnRoster):
+        await desk.act("CA-2", again)
 
 
 async def test_the_same_losses_said_again_change_nothing(desk: Desk) -> None:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from evidence import algorithms, seals, sm2, trust
 from evidence.certificates import NotTrusted, Purpose, parse_pem
-from evidence.revocation import Revocations
+from evidence.revocation import Revocations, parse_list
+from evidence.testing import Authority
 
 # GB/T 32918.5-2017, A.2: the key pair, the message and its signature under the id 1234567812345678
 PUBLIC = bytes.fromhex(
@@ -178,6 +179,67 @@ def test_a_trust_folder_lists_an_sm2_issuer_like_any_other(folder: Path, tmp_pat
     assert trusted.issuer_of(seal).certificate.holder == "SM2 authority"
     with pytest.raises(NotTrusted, match="UNKNOWN_CA"):
         strange.issuer_of(seal)
+
+
+LISTS = """
+[ca]
+default_ca = sm2
+[sm2]
+database = index.txt
+crlnumber = number
+default_md = sm3
+default_crl_days = 7
+crl_extensions = extensions
+[extensions]
+authorityKeyIdentifier = keyid
+"""
+
+
+@pytest.fixture(scope="module")
+def lists(folder: Path) -> dict[str, bytes]:
+    """Revocation lists by their signer: the seal stands on the authority's, and on one that an impostor made."""
+    listed = f"{parse_pem((folder / 'seal.pem').read_bytes()).serial:0>40}"
+    (folder / "lists.cnf").write_text(LISTS)
+    (folder / "index.txt").write_text(f"R\t400101000000Z\t260101000000Z,keyCompromise\t{listed}\tunknown\t/CN=seal\n")
+    (folder / "number").write_text("05\n")
+    ask = ("ca", "-config", "lists.cnf", "-gencrl", "-sigopt", DISTID)
+    for name in ("authority", "impostor"):
+        _openssl(folder, *ask, "-cert", f"{name}.pem", "-keyfile", f"{name}.key", "-out", f"{name}.crl")
+    return {name: pem.unarmor((folder / f"{name}.crl").read_bytes())[2] for name in ("authority", "impostor")}
+
+
+def test_a_list_that_an_sm2_issuer_signed_revokes_and_keeps_the_others(
+    folder: Path, lists: dict[str, bytes], tmp_path: Path
+) -> None:
+    trusted = listing(tmp_path / "ours", folder / "authority.pem")
+    [issuer] = trusted.issuers.values()
+    told = parse_list(lists["authority"], issuer.certificate)
+    seal = parse_pem((folder / "seal.pem").read_bytes())
+    assert (told.number, set(told.revoked)) == (5, {seal.serial})
+    known = Revocations().with_list(told)
+    with pytest.raises(NotTrusted, match="REVOKED"):
+        trusted.hold(seal, Purpose.SEAL, datetime.now(UTC), known)
+    known.check("ABCD", issuer.certificate, datetime.now(UTC), issuer.grace)
+
+
+def test_a_list_with_any_byte_changed_or_of_another_signer_is_not_believed(
+    folder: Path, lists: dict[str, bytes]
+) -> None:
+    authority = parse_pem((folder / "authority.pem").read_bytes())
+    good = lists["authority"]
+    for wrong in (lists["impostor"], *(_flipped(good, place) for place in range(len(good)))):
+        with pytest.raises(NotTrusted, match=r"UNKNOWN_CA|MALFORMED"):
+            parse_list(wrong, authority)
+
+
+def test_an_sm2_issuer_signs_its_lists_with_sm2_alone(folder: Path) -> None:
+    authority = parse_pem((folder / "authority.pem").read_bytes())
+    with pytest.raises(NotTrusted, match="UNKNOWN_CA"):
+        parse_list(Authority(authority.holder).revocations(), authority)
+
+
+def _flipped(der: bytes, place: int) -> bytes:
+    return der[:place] + bytes((der[place] ^ 1,)) + der[place + 1 :]
 
 
 def test_an_sm2_certificate_waits_for_a_list_that_can_be_read(folder: Path, tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "a key that nobody knows": ({"trust_all": "true"}, "trust.toml", "nothing else"),
     "no list": ({"crl": None}, "trust.toml", "crl"),
     "a list that is nowhere": ({"crl_url": '"ftp://ca/list"'}, "trust.toml", "crl_url"),
+    "a responder that is nowhere": ({"ocsp_url": '"file:///etc"'}, "trust.toml", "ocsp_url"),
     "a certificate that is not there": ({"certificate": '"absent.pem"'}, "absent.pem", "No such file"),
     "a root that did not issue": ({"root": '"issuing.pem"'}, "issuing.pem", "not issued"),
     "no TOML": ({"purposes": "[["}, "trust.toml", "Invalid"),

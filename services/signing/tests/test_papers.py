@@ -39,6 +39,8 @@ from signing.domain import papers
 from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
 from signing.handlers.papers import Papers
 from signing.handlers.seals import Handlers
+from signing.responders import Responders
+from signing.revoked import RevokedList
 from signing.sealing import Sealer
 from signing.stamps import NoTimestamp
 from signing.token.door import Order
@@ -281,9 +283,10 @@ class Desk:
         self.grants = [GRANT]
         self.database = database
         self.trusted = trusted
-        self.revocations = Revocations().with_list(parse_list(listed(), ISSUER.certificate))
+        self.revoked = RevokedList(trusted, 60)
+        self.revoked.now = Revocations().with_list(parse_list(listed(), ISSUER.certificate))
         clock: Any = HandClock(AT)
-        sealer = Sealer(self.door, self.stamps, trusted, lambda: self.revocations)  # pyright: ignore[reportArgumentType]
+        sealer = Sealer(self.door, self.stamps, Responders(trusted, self.revoked))  # pyright: ignore[reportArgumentType]
         self.papers = Papers(sealer, lambda: self.grants, clock, self.bus)  # pyright: ignore[reportArgumentType]
         self.handlers = Handlers(self.door, clock, (), self.papers)  # pyright: ignore[reportArgumentType]
         self.held: list[Any] = []
@@ -300,7 +303,7 @@ class Desk:
 
     def found(self, answer: SealCompleted) -> Finding:
         pdf = documents.filled(WAITING, base64.b64decode(answer.signature))
-        return documents.judge(pdf, self.trusted, self.revocations).finding
+        return documents.judge(pdf, self.trusted, self.revoked.now).finding
 
 
 def listed(*entries: Any, number: int = 1) -> bytes:
@@ -381,14 +384,14 @@ async def test_a_grant_that_ended_between_registration_and_seal_is_none(desk: De
 async def test_a_revoked_seal_seals_nothing(desk: Desk) -> None:
     await desk.decide(decided(1))
     entry = revoked(desk.door.signer.certificate, datetime.now(UTC) - timedelta(minutes=1))
-    desk.revocations = desk.revocations.with_list(parse_list(listed(entry, number=2), ISSUER.certificate))
+    desk.revoked.now = desk.revoked.now.with_list(parse_list(listed(entry, number=2), ISSUER.certificate))
     (answer,) = await desk.ask(request(1))
     assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0)
 
 
 async def test_without_fresh_word_of_revocations_requests_wait(desk: Desk) -> None:
     await desk.decide(decided(1))
-    desk.revocations = Revocations()
+    desk.revoked.now = Revocations()
     with pytest.raises(NotNow):
         await desk.ask(request(1))
     assert desk.door.used == 0

@@ -1,6 +1,7 @@
 """Whoever stands on the roster and on its authority's list is suspended everywhere; on a real database (Art. 20)."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +14,13 @@ from chassis import migrate
 from chassis.database import Database, unpacked
 from evidence import trust
 from evidence.certificates import Purpose
-from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
+from evidence.revocation import parse_answer
+from evidence.testing import HOUR, NOW, Authority, ocsp_response, revoked, trust_folder
 from evidence.testing_documents import Signer
 from local.desk import Net
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
+from signing import store
 from signing.handlers.revoking import REASON, Revoking
 from signing.revoked import RevokedList
 
@@ -72,6 +75,33 @@ async def test_who_is_on_the_roster_and_on_a_list_is_suspended_once(database: Da
     assert (held["serial"], held["holder"], held["reason"]) == (LISTED.serial, "在册的", REASON)
     assert (held["suspended_at"], held["invalid_since"]) == (HEARD, NOW)
     assert held["reporter_certificate"] == ISSUER.certificate.serial
+
+
+async def test_what_a_responder_said_before_the_next_list_suspends_as_well(database: Database, tmp_path: Path) -> None:
+    office = Office(database, tmp_path)
+    await office.publish(2)
+    told = ocsp_response(ISSUER, LISTED, at=NOW + HOUR, revoked_at=NOW)
+    assert office.lists.learn(parse_answer(told, ISSUER.certificate))
+    assert not office.lists.learn(parse_answer(told, ISSUER.certificate))
+    await office.revoking.hear()
+    await office.publish(3, LISTED)
+    assert await office.said() == [f"CertificateSuspended certificate:{LISTED.serial}"]
+
+
+async def test_who_was_suspended_before_is_suspended_with_that_history(database: Database, tmp_path: Path) -> None:
+    """The bus keeps the last word alone; so it says when else the certificate did not count."""
+    office, lifted = Office(database, tmp_path), HEARD + HOUR
+    await office.publish(2, LISTED)
+    async with database.work() as work:
+        await store.losses.lift(work, LISTED.serial, lifted)
+    office.clock.at = again = HEARD + 2 * HOUR
+    await office.publish(3, LISTED)
+    rows = await database.pool.fetch("SELECT messages FROM outbox ORDER BY id")
+    first, second = (json.loads(one.value) for row in rows for one in unpacked(row["messages"]))
+    assert first["earlier"] == []
+    (span,) = second["earlier"]
+    assert {name: datetime.fromisoformat(at) for name, at in span.items()} == {"since": HEARD, "until": lifted}
+    assert datetime.fromisoformat(second["suspended_at"]) == again
 
 
 async def test_its_sessions_end(database: Database, tmp_path: Path) -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from evidence import trust
-from evidence.documents import Finding
+from evidence.documents import LARGEST, Finding
 from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import office, prepared
 from signing.revoked import RevokedList
-from signing.web import Verifier
+from signing.web import NoFile, Verifier, router, uploaded_file
 
 ISSUER = Authority("签发机构", Authority())
 OFFICE = office(ISSUER)
@@ -72,3 +74,51 @@ async def test_the_page_judges_by_the_lists_that_signing_fetches(published: Publ
     assert await found(revokes) is Finding.REVOKED_BEFORE_SIGNING
     assert await found(fresh) is Finding.REVOKED_BEFORE_SIGNING, "a list never goes back"
     assert await asyncio.gather(found(None), found(None)) == [Finding.REVOKED_BEFORE_SIGNING] * 2
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    folder = trust_folder(tmp_path, ISSUER)
+    app = FastAPI()
+    app.include_router(router(Verifier(None, folder, RevokedList(trust.load(folder), 60))))  # pyright: ignore[reportArgumentType]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signing") as client:
+        yield client
+
+
+async def test_a_browser_without_scripts_is_answered_with_a_page(page: httpx.AsyncClient) -> None:
+    form = (await page.get("/verify")).text
+    assert "<script" not in form and 'enctype="multipart/form-data"' in form and 'id="result"' not in form
+    told = await page.post("/verify", files={"file": ("决定书.pdf", SEALED, "application/pdf")})
+    assert (told.status_code, told.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert 'id="result" class="VALID"' in told.text and OFFICE.seal.certificate.serial in told.text
+    altered = await page.post("/verify", files={"file": ("a.pdf", SEALED.replace(b"%PDF", b"%PDE"), "application/pdf")})
+    assert 'class="other"' in altered.text and "被改动" in altered.text
+    assert "form-action 'self'" in altered.headers["content-security-policy"]
+
+
+async def test_what_is_no_file_or_too_large_is_answered_with_a_page_as_well(page: httpx.AsyncClient) -> None:
+    none = await page.post("/verify", files={"file": ("", b"", "application/octet-stream")})
+    assert none.status_code == 400 and "请选择" in none.text
+    for size in (LARGEST + 1, LARGEST + 10_000):
+        large = await page.post("/verify", files={"file": ("a.pdf", bytes(size), "application/pdf")})
+        assert large.status_code == 413 and "32 MB" in large.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"--\r\n\r\nx\r\n--"),
+        ("multipart/form-data; boundary=b", b""),
+        ("multipart/form-data; boundary=b", b"--b\r\nname: x\r\n\r\nfile without an end"),
+        ("multipart/form-data; boundary=b", b"--b\r\nno head\r\n--b--"),
+        ("multipart/form-data; boundary=c", b"--b\r\nname: x\r\n\r\nfile\r\n--b--"),
+    ],
+)
+def test_what_is_no_form_holds_no_file(kind: str, body: bytes) -> None:
+    with pytest.raises(NoFile):
+        uploaded_file(kind, body)
+
+
+def test_a_file_is_taken_out_of_its_form_byte_by_byte() -> None:
+    body = b"--b\r\nname: x\r\n\r\n\r\n%PDF\r\n--a\r\n\r\n\x00\r\n\r\n--b--\r\n"
+    assert uploaded_file('multipart/form-data; boundary="b"', body) == b"\r\n%PDF\r\n--a\r\n\r\n\x00\r\n"

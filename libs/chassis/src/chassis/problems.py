@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from chassis import metrics
 from chassis.database import TRANSIENT
-from contracts.envelope import NO_INSTANT
+from contracts.envelope import ILLEGIBLE, NO_INSTANT
 from procedure.refusals import Refusal
 
 TYPE_BASE: Final = "https://lianshen.dalian.example/problems/"
@@ -52,6 +52,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "datetime_from_date_parsing": "不是合法的时间",
     "timezone_aware": "时间须带时区",
     "instant": NO_INSTANT,
+    "illegible": ILLEGIBLE,
+    "string_unicode": ILLEGIBLE,
     "greater_than_equal": "数值过小",
     "less_than_equal": "数值过大",
     "tuple_type": "应为列表",

@@ -59,6 +59,11 @@ _KEEP = """
 _SUSPEND = """
     INSERT INTO suspensions (serial, since) SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING
 """
+_EARLIER = """
+    INSERT INTO suspensions (serial, since, until)
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+    ON CONFLICT (serial, since) DO UPDATE SET until = excluded.until
+"""
 _REINSTATE = """
     UPDATE suspensions AS s SET until = told.at FROM unnest($1::text[], $2::timestamptz[]) AS told (serial, at)
     WHERE s.serial = told.serial AND s.since <= told.at AND s.until IS NULL
@@ -128,14 +133,18 @@ class Roster:
 
 async def on_identity(events: Sequence[Received[IdentitySaid]], work: Work) -> None:
     """The roster of a holder changed: each event says all that holds, has held and will hold. Or a certificate was
-    lost, or counts again; each counts from its own instant, so it does not matter that they are applied by kind."""
+    lost, or counts again: each counts from its own instant, so it does not matter that they are applied by kind, and
+    each says the suspensions before it, because the topic keeps the last word on a certificate alone."""
     said = [received.event for received in events]
     await _list([one for one in said if isinstance(one, RosterListed)], work)
-    lost = [(one.serial, one.suspended_at) for one in said if isinstance(one, CertificateSuspended)]
-    found = [(one.serial, one.reinstated_at) for one in said if isinstance(one, CertificateReinstated)]
-    for statement, told in ((_SUSPEND, lost), (_REINSTATE, found)):
+    standing = [one for one in said if not isinstance(one, RosterListed)]
+    lost = [(one.serial, one.suspended_at) for one in standing if isinstance(one, CertificateSuspended)]
+    ended = {(one.serial, span.since): span.until for one in standing for span in one.earlier}
+    found = [(one.serial, one.reinstated_at) for one in standing if isinstance(one, CertificateReinstated)]
+    earlier = [(*key, until) for key, until in ended.items()]
+    for statement, told in ((_SUSPEND, lost), (_EARLIER, earlier), (_REINSTATE, found)):
         if told:
-            await work.execute(statement, [serial for serial, _ in told], [at for _, at in told])
+            await work.execute(statement, *map(list, zip(*told, strict=True)))
 
 
 async def _list(said: Sequence[RosterListed], work: Work) -> None:

@@ -4,6 +4,7 @@ A code is a `str`, so JSON, Kafka keys and SQL take it as it is; only a valid on
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -38,8 +39,24 @@ HISTORICAL_DIVISIONS = ("210282",)
 
 
 CODES_REMEMBERED = 100_000
-_KNOWN: dict[tuple[type, str], str] = {}
-"""Valid codes met before: a code is checked once, not in every message."""
+
+
+class _Met(dict[str, "Code"]):
+    """The valid codes of one class met before: a code is checked once, not in every message, and looked up without a
+    line of Python."""
+
+    def __init__(self, kind: "type[Code]") -> None:
+        super().__init__()
+        self._kind = kind
+
+    def __missing__(self, text: str) -> "Code":
+        kind = self._kind
+        if not re.fullmatch(kind.PATTERN, text) or not kind.check(text):
+            raise ValueError(kind.COMPLAINT)
+        if len(self) >= CODES_REMEMBERED:
+            self.clear()
+        made = self[text] = str.__new__(kind, text)
+        return made
 
 
 class Code(str):
@@ -48,19 +65,19 @@ class Code(str):
     __slots__ = ()
     PATTERN: ClassVar[str]
     COMPLAINT: ClassVar[str]
+    _met: ClassVar[_Met]
+
+    def __init_subclass__(cls) -> None:
+        cls._met = _Met(cls)
 
     def __new__(cls, text: str) -> Self:
         """Return the code. Raises ValueError, in Chinese, when `text` is not one."""
-        known = _KNOWN.get((cls, text))
-        if known is not None:
-            return known  # pyright: ignore[reportReturnType]
-        if not re.fullmatch(cls.PATTERN, text) or not cls.check(text):
-            raise ValueError(cls.COMPLAINT)
-        made = super().__new__(cls, text)
-        if len(_KNOWN) >= CODES_REMEMBERED:
-            _KNOWN.clear()
-        _KNOWN[cls, text] = made
-        return made
+        return cls._met[text]  # pyright: ignore[reportReturnType]
+
+    @classmethod
+    def met(cls) -> Collection[str]:
+        """The codes of this class that are remembered."""
+        return cls._met
 
     @classmethod
     def check(cls, text: str) -> bool:
@@ -68,7 +85,7 @@ class Code(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(max_length=64))
+        return core_schema.no_info_after_validator_function(cls._met.__getitem__, core_schema.str_schema(max_length=64))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

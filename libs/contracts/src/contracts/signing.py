@@ -72,10 +72,18 @@ class CertificateRegistered(IdentityEvent):
     not_after: Instant
 
 
+class SuspendedSpan(Said):
+    """From when to when a certificate did not count; it was reinstated at `until`."""
+
+    since: Instant
+    until: Instant
+
+
 class CertificateSuspended(IdentityEvent):
     """Loss or compromise was reported: refused everywhere at once (Art. 20).
 
     `invalid_since` is when the key may have come into other hands: what it did from then on is to be looked at again.
+    `earlier` are the suspensions before this one: the bus keeps the last word alone.
     """
 
     serial: Serial
@@ -84,10 +92,11 @@ class CertificateSuspended(IdentityEvent):
     holder: Line | None = None
     invalid_since: Instant | None = None
     reported_by: Actor | None = None
+    earlier: tuple[SuspendedSpan, ...] = ()
 
 
 class CertificateReinstated(IdentityEvent):
-    """A suspension was lifted: one person asked, another approved (Art. 20)."""
+    """A suspension was lifted: one person asked, another approved (Art. 20). `earlier` are this one and all before."""
 
     serial: Serial
     holder: Line
@@ -95,6 +104,7 @@ class CertificateReinstated(IdentityEvent):
     reason: Line
     requested_by: Actor
     approved_by: Actor
+    earlier: tuple[SuspendedSpan, ...] = ()
 
 
 class RosterEntry(Said):

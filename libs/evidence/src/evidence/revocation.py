@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, Hash
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from evidence import sm2
 from evidence.certificates import (
     STRONG,
     UNREADABLE,
@@ -30,6 +31,8 @@ from evidence.certificates import (
 LARGEST_LIST: Final = 16 * 1024 * 1024
 LARGEST_ANSWER: Final = 64 * 1024
 MOST_CERTIFICATES: Final = 4
+SKEW: Final = timedelta(minutes=5)
+"""How far a responder's clock may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +61,30 @@ class RevocationList:
 
 
 def parse_list(der: bytes, issuer: Certificate) -> RevocationList:
-    """Return the CRL in `der` (at most 16 MB), which `issuer` signed. Raises NotTrusted (MALFORMED, UNKNOWN_CA)."""
+    """Return the CRL in `der` (at most 16 MB), which `issuer` signed.
+
+    Raises NotTrusted (MALFORMED, UNKNOWN_CA), or OpenSslMissing where a list of SM2 cannot be judged.
+    """
     if len(der) > LARGEST_LIST:
         raise NotTrusted(Reason.MALFORMED, f"a revocation list of {len(der)} bytes")
     try:
         read = x509.load_der_x509_crl(der)
-        if read.issuer != issuer.read.subject or not read.is_signature_valid(issuer.public_key):
+        if read.issuer != issuer.read.subject or not _is_signed_by(read, der, issuer):
             raise NotTrusted(Reason.UNKNOWN_CA, f"the revocation list is not signed by {issuer.holder}")
         return _list(read, issuer)
     except UNREADABLE as trouble:
         raise NotTrusted(Reason.MALFORMED, f"revocation list: {trouble}") from trouble
 
 
-def _list(read: x509.CertificateRevocationList, issuer: Certificate) -> RevocationList:
+def _is_signed_by(read: x509.CertificateRevocationList, der: bytes, issuer: Certificate) -> bool:
+    if issuer.algorithm == "sm2-sm3":
+        return sm2.has_signed_list(der, issuer.der)
     if not isinstance(read.signature_hash_algorithm, STRONG):
         raise ValueError("signed with no hash of today")
+    return read.is_signature_valid(issuer.public_key)
+
+
+def _list(read: x509.CertificateRevocationList, issuer: Certificate) -> RevocationList:
     critical = [one.oid.dotted_string for one in read.extensions if one.critical]
     if critical or read.next_update_utc is None:
         raise ValueError(f"a partial list, or one without an end: {critical}")
@@ -116,6 +128,23 @@ class Answer:
     this_update: datetime
     next_update: datetime
     revoked: Revoked | None
+
+    def check(self, certificate: Certificate, at: datetime) -> None:
+        """Hold this to speak of `certificate` and of `at`. Raises NotTrusted (UNKNOWN_CA, REVOCATION_STALE)."""
+        if (self.serial, self.issuer_key_id) != (certificate.serial, certificate.authority_key_id):
+            raise NotTrusted(Reason.UNKNOWN_CA, f"an answer about {self.serial}, not {certificate.serial}")
+        if not self.this_update - SKEW <= at < self.next_update:
+            told = f"from {self.this_update.isoformat()} to {self.next_update.isoformat()}"
+            raise NotTrusted(Reason.REVOCATION_STALE, f"an answer about {self.serial} {told}")
+
+
+def question(certificate: Certificate, issuer: Certificate, nonce: bytes) -> bytes:
+    """Return the OCSP request (DER) about a certificate of `issuer`. Raises NotTrusted (WEAK) for one of SM2."""
+    names = SHA1()  # of issuer's name and key, not of anything signed: what every responder knows (RFC 5019, 2.1.1)
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+        _name_hash(issuer, names), issuer.key_hash(names), int(certificate.serial, 16), names
+    )
+    return builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
 
 def parse_answer(der: bytes, issuer: Certificate, nonce: bytes | None = None) -> Answer:
@@ -180,9 +209,8 @@ def _answer(read: ocsp.OCSPResponse, issuer: Certificate) -> Answer:
     [one, *others] = read.responses
     if others or one.next_update_utc is None:
         raise ValueError("one certificate's standing is wanted, with an end")
-    name = Hash(one.hash_algorithm)
-    name.update(issuer.read.subject.public_bytes())
-    if (name.finalize(), issuer.key_hash(one.hash_algorithm)) != (one.issuer_name_hash, one.issuer_key_hash):
+    meant = (_name_hash(issuer, one.hash_algorithm), issuer.key_hash(one.hash_algorithm))
+    if meant != (one.issuer_name_hash, one.issuer_key_hash):
         raise NotTrusted(Reason.UNKNOWN_CA, f"the answer is about a certificate of another issuer than {issuer.holder}")
     if one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         raise NotTrusted(Reason.UNKNOWN_CA, f"{issuer.holder} knows no {serial_text(one.serial_number)}")
@@ -193,6 +221,12 @@ def _answer(read: ocsp.OCSPResponse, issuer: Certificate) -> Answer:
         next_update=one.next_update_utc,
         revoked=_revoked_since(one),
     )
+
+
+def _name_hash(issuer: Certificate, kind: HashAlgorithm) -> bytes:
+    hashed = Hash(kind)
+    hashed.update(issuer.read.subject.public_bytes())
+    return hashed.finalize()
 
 
 def _revoked_since(one: ocsp.OCSPSingleResponse) -> Revoked | None:

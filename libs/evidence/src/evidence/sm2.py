@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from asn1crypto import x509
+from asn1crypto import crl, x509
 
 ID: Final = b"1234567812345678"
 SM2_WITH_SM3: Final = "1.2.156.10197.1.501"
@@ -59,7 +59,7 @@ def sm3(message: bytes) -> bytes:
     return digest.raw
 
 
-# Certificates ---------------------------------------------------------------------------------------------------
+# Certificates and their lists -----------------------------------------------------------------------------------
 
 
 def key_of(certificate: bytes) -> bytes:
@@ -78,6 +78,19 @@ def is_issued_by(certificate: bytes, issuer: bytes) -> bool:
     if algorithms != {SM2_WITH_SM3} or held.issuer.dump() != above.subject.dump():
         return False
     return verifies(key_of(issuer), held["signature_value"].native, body.dump())
+
+
+def has_signed_list(revocations: bytes, issuer: bytes) -> bool:
+    """Whether `issuer` (a certificate, DER) signed a revocation list (DER) with SM2. Raises NotSm2 for what is no
+    list, OpenSslMissing."""
+    try:
+        told = crl.CertificateList.load(revocations, strict=True)
+        body = told["tbs_cert_list"]
+        algorithms = {one["algorithm"].dotted for one in (told["signature_algorithm"], body["signature"])}
+        unused, signature = told["signature"].contents[0], told["signature"].contents[1:]
+    except (ValueError, TypeError, LookupError, RecursionError) as trouble:
+        raise NotSm2(f"no revocation list: {trouble}") from trouble
+    return algorithms == {SM2_WITH_SM3} and not unused and verifies(key_of(issuer), signature, body.dump())
 
 
 def _read(certificate: bytes) -> Any:

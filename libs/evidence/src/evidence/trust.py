@@ -7,6 +7,7 @@
     algorithms = ["ecdsa-p256-sha256", "rsa-sha256"]
     crl_url = "http://…/issuing.crl" # where services fetch the list
     crl = "issuing.crl"             # and, for those without a network, the list itself; one of the two
+    ocsp_url = "http://…/ocsp"      # its responder, where it is another than the certificates name; may be left out
     grace_hours = 24                # how long a list that has ended is borne
 
 Nothing is trusted because it chains to something known: the issuer itself is listed.
@@ -24,8 +25,9 @@ from evidence.revocation import Revocations, parse_list
 
 FILE: Final = "trust.toml"
 NEEDED: Final = {"certificate", "root", "purposes", "algorithms", "grace_hours"}
-KNOWN: Final = NEEDED | {"crl", "crl_url"}
+KNOWN: Final = NEEDED | {"crl", "crl_url", "ocsp_url"}
 GRANTED: Final = frozenset({Purpose.LOGIN, Purpose.SEAL, Purpose.SERVICE, Purpose.TIMESTAMP})
+WEB: Final = ("http://", "https://")
 ALGORITHMS: Final = frozenset({"ecdsa-p256-sha256", "rsa-sha256", "sm2-sm3"})
 
 
@@ -49,6 +51,12 @@ class Issuer:
     grace: timedelta
     crl_url: str | None
     crl: Path | None
+    ocsp_url: str | None
+
+    def responder_of(self, certificate: Certificate) -> str | None:
+        """Return where this issuer tells of `certificate` over HTTP: as listed here, or as the certificate says."""
+        url = self.ocsp_url or certificate.ocsp_url
+        return url if url is not None and url.startswith(WEB) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +125,9 @@ def _issuer(file: Path, entry: Any) -> Issuer:
         purposes=frozenset(Purpose(one) for one in _words(file, entry, "purposes", GRANTED)),
         algorithms=_words(file, entry, "algorithms", ALGORITHMS),
         grace=_grace(file, entry["grace_hours"]),
-        crl_url=_url(file, entry.get("crl_url")),
+        crl_url=_url(file, entry, "crl_url"),
         crl=file.parent / str(entry["crl"]) if "crl" in entry else None,
+        ocsp_url=_url(file, entry, "ocsp_url"),
     )
 
 
@@ -147,9 +156,10 @@ def _grace(file: Path, hours: Any) -> timedelta:
     return timedelta(hours=hours)
 
 
-def _url(file: Path, url: Any) -> str | None:
-    if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
-        raise BadTrustList(file, f"crl_url must be an address, not {url!r}")
+def _url(file: Path, entry: Mapping[str, Any], name: str) -> str | None:
+    url = entry.get(name)
+    if url is not None and not (isinstance(url, str) and url.startswith(WEB)):
+        raise BadTrustList(file, f"{name} must be an address, not {url!r}")
     return url
 
 

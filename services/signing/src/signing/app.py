@@ -9,7 +9,6 @@ from contracts import topics
 from contracts.department_worker import ItemDecided
 from evidence import trust
 from evidence.certificates import parse_pem
-from evidence.trust import TrustList
 from procedure.notices import NOTICED
 from signing import web
 from signing.api import logins, losses, roster
@@ -21,6 +20,7 @@ from signing.handlers.revoking import Revoking
 from signing.handlers.seals import Handlers, InitialList
 from signing.platform import PlatformKey
 from signing.rates import Rates
+from signing.responders import Responders
 from signing.revoked import RevokedList
 from signing.sealing import Sealer
 from signing.settings import Settings
@@ -49,8 +49,9 @@ def create(settings: Settings) -> Service:
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
     listed_issuers = trust.load(settings.trusted)
     revoked = RevokedList(listed_issuers, settings.revocation_seconds)
+    responders = Responders(listed_issuers, revoked)
     is_pdf = settings.document_form == "pdf"
-    papers = _papers(service, settings, token, listed_issuers, revoked) if is_pdf else None
+    papers = _papers(service, settings, token, responders) if is_pdf else None
     handlers = Handlers(token, service.wallclock, forbidding, papers)
     service.listens(
         *(() if papers is None else (Listen(topics.ITEMS, papers.on_items, only=[ItemDecided, *NOTICED]),)),
@@ -62,8 +63,7 @@ def create(settings: Settings) -> Service:
     doors = Logins(
         service.database,
         service.wallclock,
-        listed_issuers,
-        revoked,
+        responders,
         PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
         settings.login_origin,
         timedelta(hours=settings.session_hours),
@@ -79,12 +79,12 @@ def create(settings: Settings) -> Service:
     return service
 
 
-def _papers(service: Service, settings: Settings, token: TokenDoor, trusted: TrustList, revoked: RevokedList) -> Papers:
+def _papers(service: Service, settings: Settings, token: TokenDoor, responders: Responders) -> Papers:
     """Return what seals documents. Raises ValueError or GrantsInvalid for what it needs."""
     file = settings.seal_grants_file
     if file is None or not settings.tsa_url:
         raise ValueError("TSA_URL and SEAL_GRANTS_FILE are needed when DOCUMENT_FORM=pdf")
     grants, stamps = grants_of(file.name, file.read_text("utf-8-sig")), Stamps(settings.tsa_url)
     service.health.check("timestamps", stamps.answers)
-    sealer = Sealer(token, stamps, trusted, lambda: revoked.now)
+    sealer = Sealer(token, stamps, responders)
     return Papers(sealer, lambda: grants, service.wallclock, service.bus)

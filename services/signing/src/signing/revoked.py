@@ -6,12 +6,13 @@ A list that cannot be fetched grows old; past its issuer's grace nobody logs in.
 import asyncio
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from typing import Final
 
 import structlog
 
 from evidence.certificates import NotTrusted
-from evidence.revocation import LARGEST_LIST, Revocations, Revoked, parse_list
+from evidence.revocation import LARGEST_LIST, Answer, Revocations, Revoked, parse_list
 from evidence.trust import BadTrustList, Issuer, TrustList
 
 PATIENCE_SECONDS: Final = 10.0
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 
 
 class RevokedList:
-    """The newest list of each issuer; `now` is what is known, `lists` the same as it was fetched (DER), by issuer."""
+    """The newest list of each issuer; `now` is all that is known, `lists` those lists as they were fetched (DER)."""
 
     def __init__(self, trust: TrustList, every_seconds: float) -> None:
         self._trust = trust
@@ -36,10 +37,20 @@ class RevokedList:
         return all(issuer in self.now.lists for issuer in self._trust.issuers)
 
     def of_issuers(self) -> Iterator[tuple[Issuer, Mapping[str, Revoked]]]:
-        """Each issuer that told something, and what it revoked, by serial."""
+        """Each issuer, and what it revoked, by serial: on its list, or in its responder's answers before that."""
         for key, issuer in self._trust.issuers.items():
-            if key in self.now.lists:
-                yield issuer, self.now.lists[key].revoked
+            answered = {one.serial: one.revoked for one in self.now.answers.values() if one.issuer_key_id == key}
+            listed = self.now.lists[key].revoked if key in self.now.lists else {}
+            yield issuer, {serial: one for serial, one in answered.items() if one} | dict(listed)
+
+    def learn(self, answer: Answer) -> bool:
+        """Take in what a responder said of one certificate; whether that is news."""
+        newest = self.now.with_answer(answer)
+        if newest is self.now:
+            return False
+        self.now = newest
+        self.is_new.set()
+        return True
 
     async def keep_fresh(self) -> None:
         """Fetch for as long as the service lives, sooner while something is missing."""
@@ -57,7 +68,7 @@ class RevokedList:
                 if newest is not self.now:
                     self.now, self.lists[key] = newest, der
                     self.is_new.set()
-            except (OSError, ValueError, NotTrusted, BadTrustList) as trouble:
+            except (OSError, HTTPException, ValueError, NotTrusted, BadTrustList) as trouble:
                 log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
 
 

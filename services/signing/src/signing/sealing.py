@@ -6,8 +6,8 @@ token. What is given out has been found VALID by the same judge that anybody can
 
 import asyncio
 import base64
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
@@ -17,10 +17,9 @@ from contracts.signing import SealCompleted
 from contracts.terms import SealForm
 from evidence import documents, signatures, timestamps
 from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
-from evidence.revocation import Revocations
 from evidence.signatures import BadSignature
-from evidence.trust import TrustList
 from signing.domain.papers import SealNotTrusted
+from signing.responders import Responders
 from signing.stamps import Stamps
 from signing.token.door import TokenDoor
 
@@ -34,21 +33,18 @@ class CannotSeal(Exception):
 
 
 class Sealer:
-    """Seals with the tokens behind `door`, timestamps from `stamps`, under what `trust` and `revocations` say."""
+    """Seals with the tokens behind `door`, timestamps from `stamps`, under what issuers say to `responders`."""
 
-    def __init__(
-        self, door: TokenDoor, stamps: Stamps, trust: TrustList, revocations: Callable[[], Revocations]
-    ) -> None:
+    def __init__(self, door: TokenDoor, stamps: Stamps, responders: Responders) -> None:
         self._door = door
         self._stamps = stamps
-        self._trust = trust
-        self._revocations = revocations
+        self._responders = responders
 
     async def certificate(self, seal: str) -> Certificate:
         """Return a seal's certificate while it may seal. Raises SealNotTrusted, CannotSeal or TokenUnavailable."""
         certificate = await self._door.certificate(seal)
         try:
-            self._trust.hold(certificate, Purpose.SEAL, datetime.now(UTC), self._revocations())
+            await self._responders.hold(certificate, Purpose.SEAL)
         except NotTrusted as doubt:
             raise _refused(seal, doubt) from doubt
         return certificate
@@ -68,18 +64,18 @@ class Sealer:
     def _assembled(
         self, request: SealRequested, certificate: Certificate, told: bytes, value: bytes, token: bytes
     ) -> bytes:
-        issuer = self._trust.issuer_of(certificate).certificate
+        issuer = self._responders.trust.issuer_of(certificate).certificate
         made = signatures.assembled(told, value, certificate, (issuer,), token)
         self._hold(made, request)
         return made
 
     def _hold(self, made: bytes, request: SealRequested) -> None:
         """Judge what was made as anybody will. Raises SealNotTrusted or CannotSeal."""
-        revocations = self._revocations()
+        trust, revocations = self._responders.trust, self._responders.revoked.now
         try:
             signed = signatures.read(made, bytes.fromhex(request.digest))
-            timestamp = timestamps.judge(signed.timestamp, signed.value, self._trust, revocations)
-            documents.hold_signer(signed, timestamp, self._trust, revocations)
+            timestamp = timestamps.judge(signed.timestamp, signed.value, trust, revocations)
+            documents.hold_signer(signed, timestamp, trust, revocations)
         except NotTrusted as doubt:
             raise _refused(request.seal, doubt) from doubt
         except BadSignature as bad:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Final
 
 import structlog
@@ -49,7 +50,7 @@ class Stamps:
             async with self._side_by_side:
                 response = await asyncio.to_thread(_asked, self._url, timestamps.request(message, nonce))
             token = timestamps.answered(response, message, nonce)
-        except (OSError, ValueError, NotGranted) as trouble:
+        except (OSError, HTTPException, ValueError, NotGranted) as trouble:
             self._answered = False
             log.warning("timestamp.waits", trouble=repr(trouble))
             raise NoTimestamp(repr(trouble)) from trouble

@@ -1,12 +1,14 @@
 """Where anybody verifies a document, by the code on it or by the file itself; nobody has to log in for that (Art. 16).
 
-A file from anywhere is judged in a process of its own, within bounds (`evidence.confined`), a few at a time.
+The page is a plain form and needs no script; a program sends the file as it is and is answered with JSON. A file from
+anywhere is judged in a process of its own, within bounds (`evidence.confined`), a few at a time.
 """
 
 import asyncio
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.message import Message
 from html import escape
 from pathlib import Path
 from string import Template
@@ -28,11 +30,23 @@ from signing.revoked import RevokedList
 
 PAGE: Final = Template((Path(__file__).parent / "templates" / "verify.html").read_text("utf-8"))
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+FORM: Final = "multipart/form-data"
+HEAD_ENDS: Final = b"\r\n\r\n"
+AROUND: Final = 4096
+"""Bytes of a form that are not its file."""
+FACTS: Final = {
+    "organisation": "签章机关",
+    "signed_at": "签章时间",
+    "certificate": "证书序列号",
+    "outside": "签章之外",
+    "digest": "文件摘要（SHA-256）",
+}
+"""What is shown of a file, and how it is called."""
 SIDE_BY_SIDE: Final = 2
 MOST_WAITING: Final = 20
 SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -49,6 +63,13 @@ class DocumentTooLarge(Refusal):
 
     article = "第十六条"
     status = 413
+
+
+class NoFile(Refusal):
+    """请选择要核验的文书文件"""
+
+    article = "第十六条"
+    status = 400
 
 
 class VerifierBusy(Refusal):
@@ -121,18 +142,34 @@ def router(verifier: Verifier) -> APIRouter:
     uploaded: dict[str, Any] = {
         "requestBody": {
             "required": True,
-            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+                FORM: {"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}},
+            },
         }
     }
 
+    async def shown(document: UUID | None, result: str = "", status: int = 200) -> HTMLResponse:
+        found = None if document is None else await verifier.registered(document)
+        page = PAGE.substitute(registered=_told(document, found), result=result)
+        return HTMLResponse(page, status, SECURITY)
+
+    async def judged(request: Request, document: UUID | None) -> HTMLResponse:
+        try:
+            file = uploaded_file(request.headers["content-type"], await _received(request, LARGEST + AROUND))
+            return await shown(document, _result(_view(await verifier.judge(file))))
+        except Refusal as refusal:
+            return await shown(document, _box("other", refusal.message), refusal.status)
+
     @routes.get("/verify", summary="文书核验页面", response_class=HTMLResponse)
     async def show_page(document: Annotated[UUID | None, Query()] = None) -> HTMLResponse:
-        found = None if document is None else await verifier.registered(document)
-        return HTMLResponse(PAGE.substitute(registered=_told(document, found)), headers=SECURITY)
+        return await shown(document)
 
-    @routes.post("/verify", summary="核验文书文件", openapi_extra=uploaded)
-    async def verify_file(request: Request) -> VerdictView:
-        return _view(await verifier.judge(await _received(request)))
+    @routes.post("/verify", summary="核验文书文件", openapi_extra=uploaded, response_model=VerdictView)
+    async def verify_file(request: Request, document: Annotated[UUID | None, Query()] = None) -> Any:
+        if request.headers.get("content-type", "").lower().startswith(FORM):
+            return await judged(request, document)
+        return _view(await verifier.judge(await _received(request, LARGEST)))
 
     @routes.get("/verify/{document}", summary="按编号查询文书")
     async def read_registered(document: UUID) -> RegisteredView:
@@ -144,12 +181,27 @@ def router(verifier: Verifier) -> APIRouter:
     return routes
 
 
-async def _received(request: Request) -> bytes:
+def uploaded_file(content_type: str, body: bytes) -> bytes:
+    """Return the file in a form of one field (RFC 7578). Raises NoFile, DocumentTooLarge."""
+    header = Message()
+    header["content-type"] = content_type
+    boundary = str(header.get_boundary(""))
+    edge = b"--" + boundary.encode()
+    begin = body.find(HEAD_ENDS) + len(HEAD_ENDS)
+    end = body.find(b"\r\n" + edge, begin)
+    if not boundary or not body.startswith(edge + b"\r\n") or begin < len(HEAD_ENDS) or end <= begin:
+        raise NoFile
+    if end - begin > LARGEST:
+        raise DocumentTooLarge
+    return body[begin:end]
+
+
+async def _received(request: Request, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > LARGEST:
+        if size > most:
             raise DocumentTooLarge
         parts.append(part)
     return b"".join(parts)
@@ -173,8 +225,22 @@ def _told(document: UUID | None, found: RegisteredView | None) -> str:
     if found is None:
         said = f"没有登记过编号为 {document} 的文书。"
     else:
-        at = f"{found.signed_at.astimezone(SHANGHAI):%Y年%m月%d日 %H:%M}"
-        said = (
-            f"编号 {document} 的文书由“{escape(found.organisation or '')}”于 {at} 签章。请上传文件，核验内容是否一致。"
-        )
+        by, at = escape(found.organisation or ""), _in_words(found.signed_at)
+        said = f"编号 {document} 的文书由“{by}”于 {at} 签章。请上传文件，核验内容是否一致。"
     return f'<div id="registered" role="status"><p>{said}</p></div>'
+
+
+def _result(view: VerdictView) -> str:
+    told = {name: getattr(view, name) for name in FACTS}
+    facts = {FACTS[name]: _in_words(one) if isinstance(one, datetime) else one for name, one in told.items() if one}
+    listed = "".join(f"<dt>{label}</dt><dd>{escape(one)}</dd>" for label, one in facts.items())
+    return _box("VALID" if view.finding is Finding.VALID else "other", view.sentence, f"<dl>{listed}</dl>")
+
+
+def _box(kind: str, sentence: str, more: str = "") -> str:
+    said = f"<p><strong>{escape(sentence)}</strong></p>"
+    return f'<div id="result" class="{kind}" role="status">{said}{more}</div>'
+
+
+def _in_words(at: datetime) -> str:
+    return f"{at.astimezone(SHANGHAI):%Y年%m月%d日 %H:%M}"

@@ -4,6 +4,7 @@ it, in the transaction of the batch."""
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from contracts.department_worker import ItemActRefused, ItemConcluded, ItemStepp
 from contracts.dispatcher import ItemClosed, ItemNotDispatched, StageDispatched
 from contracts.envelope import Event
 from contracts.intake import NoticeSent, StageApplied
-from contracts.parts import AboutItem, AboutStage
+from contracts.parts import AboutItem, AboutStage, Actor
 from contracts.signing import AuditRootSealed
 from contracts.supervision import AuditRootClosed
 from contracts.timer import AcceptanceOverdue, CalendarAmended, ClockStepped, ReminderDue
@@ -48,12 +49,17 @@ class Batch:
     moved: set[UUID] = field(default_factory=set[UUID])
     touched: set[UUID] = field(default_factory=set[UUID])
     stories: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    deeds: dict[tuple[str, str], datetime] = field(default_factory=dict[tuple[str, str], datetime])
     records: defaultdict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     told: defaultdict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
     marks: list[Mark] = field(default_factory=list[Mark])
     consequences: list[Consequence] = field(default_factory=list[Consequence])
     concluded: list[tuple[UUID, str, int]] = field(default_factory=list[tuple[UUID, str, int]])
     nights: list[Night] = field(default_factory=list[Night])
+
+    def did(self, project: str, actor: Actor, at: datetime) -> None:
+        key = (project, actor.certificate)
+        self.deeds[key] = max(at, self.deeds.get(key, at))
 
     def put_stage(self, row: StageRow) -> None:
         if self.stages.get(row.application_id) != row:
@@ -99,7 +105,7 @@ class Handlers:
 
     async def _enter(self, events: AnyReceived, work: Work) -> None:
         told = [(LEDGERS[one.raw.topic].value, one) for one in events]
-        await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told))
+        await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told), {})
         await audit.follow(work, _by_owner((ledger, _record(one)) for ledger, one in told))
         self._moved()
 
@@ -116,6 +122,8 @@ class Handlers:
             project = _project(received.event)
             batch.stories[project].append(_told(received))
             batch.records[project].append(_record(received))
+            if type(received.event) in ACTS and received.event.actor is not None:
+                batch.did(project, received.event.actor, received.event.occurred_at)
             if type(received.event) is ItemConcluded and self._thresholds.judge_conclusions:
                 step = received.event
                 batch.concluded.append((step.item_id, step.project_code, received.raw.partition))
@@ -182,7 +190,7 @@ class Handlers:
             batch.nights.append(night)
 
     async def _keep(self, batch: Batch, work: Work) -> None:
-        await story.tell(work, batch.stories)
+        await story.tell(work, batch.stories, batch.deeds)
         await audit.follow(work, batch.records)
         self._moved()
         await rows.keep_stages(work, [batch.stages[id_] for id_ in sorted(batch.moved)])
@@ -211,6 +219,9 @@ TAKEN_IN: Final[Mapping[type[Event], str]] = {
 }
 """Event → how it changes rows; every event is told, most change nothing else. By exact type: the hot path asks it of
 every record."""
+
+ACTS: Final = frozenset(model for topic in topics.TOPICS for model in topic.says if "actor" in model.model_fields)
+"""Events that somebody's certificate stands behind."""
 
 
 def _sorted_out(ready: AnyReceived) -> dict[str, list[Any]]:

@@ -24,7 +24,6 @@ from contracts.terms import Role
 from evidence import login, service_token
 from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.login import NotProved, Token
-from evidence.trust import TrustList
 from procedure.authority import Caller
 from procedure.refusals import Refusal
 from procedure.roster import CertificateIsSuspended
@@ -33,7 +32,7 @@ from signing.domain import sessions
 from signing.domain.sessions import REFUSED, NoChallenge, NoSession, Post, RefusedLogin, Session, TooManyLogins
 from signing.platform import Platform
 from signing.rates import Rates
-from signing.revoked import RevokedList
+from signing.responders import Responders
 
 BROWSER: Final = "lianshen_browser"
 SESSION: Final = "lianshen_session"
@@ -137,16 +136,14 @@ class Logins:
         self,
         database: Database,
         wallclock: WallClock,
-        trust: TrustList,
-        revoked: RevokedList,
+        responders: Responders,
         platform: Platform,
         origin: str,
         lasts: timedelta,
     ) -> None:
         self._database = database
         self._wallclock = wallclock
-        self._trust = trust
-        self._revoked = revoked
+        self._responders = responders
         self._platform = platform
         self.origin = origin
         self.lasts = lasts
@@ -168,8 +165,7 @@ class Logins:
             if nonce is None:
                 raise NoChallenge
             claimed = login.read(json.dumps(answer.token))
-            certificate = login.prove(claimed, self.origin, nonce, self._trust, self._revoked.now, _now())
-            return await self._begun(certificate, answer.post)
+            return await self._begun(await self._proved(claimed, nonce), answer.post)
         except (Refusal, NotTrusted, NotProved) as trouble:
             raise await self._recorded(trouble, claimed, address) from None
 
@@ -177,6 +173,13 @@ class Logins:
         """Remove the nonce for good, whatever comes of its answer."""
         async with self._database.work() as work:
             return await store.logins.take_nonce(work, browser, _now())
+
+    async def _proved(self, claimed: Token, nonce: str) -> Certificate:
+        """Return the certificate of whoever answered `nonce`. Nobody is asked about one whose key did not sign."""
+        trust, revoked = self._responders.trust, self._responders.revoked
+        certificate = login.prove(claimed, self.origin, nonce, trust, revoked.now, _now())
+        await self._responders.hold(certificate, Purpose.LOGIN)
+        return certificate
 
     async def _begun(self, certificate: Certificate, wanted: Post | None) -> tuple[str, Session]:
         secret, serial = secrets.token_urlsafe(32), certificate.serial
@@ -226,7 +229,7 @@ class Logins:
         session, at = await self.session(secret), _now()
         serial = session.certificate.serial
         try:
-            self._trust.hold(session.certificate, Purpose.LOGIN, at, self._revoked.now)
+            await self._responders.hold(session.certificate, Purpose.LOGIN)
         except NotTrusted as trouble:
             raise _refusal(trouble) from None
         async with self._database.work() as work:

@@ -110,7 +110,8 @@ class Losses:
         made = losses.report(caller, serial, holder, entries, body.reason, body.invalid_since, now)
         if await store.losses.add(work, made):
             await store.logins.end_all(work, serial)
-            work.say(topics.IDENTITY, losses.suspended(made, derived_id("loss", key.caller, key.key)))
+            earlier = (await store.losses.earlier(work, [serial]))[serial]
+            work.say(topics.IDENTITY, losses.suspended(made, earlier, derived_id("loss", key.caller, key.key)))
             metrics.add("lianshen_certificates_suspended_total")
         else:
             made = await store.losses.suspension(work, serial) or made
@@ -130,11 +131,13 @@ class Losses:
         request = await store.losses.request(work, request_id, serial)
         if request is None:
             raise NoSuchReinstatement
-        decided = losses.approve(request, caller.actor, self._wallclock.now())
+        at = self._wallclock.now()
+        decided = losses.approve(request, caller.actor, at)
         held = await self._suspended(work, caller, serial)
         await store.losses.decide(work, decided)
-        await store.losses.lift(work, serial)
-        work.say(topics.IDENTITY, losses.reinstated(decided, held.holder))
+        await store.losses.lift(work, serial, at)
+        earlier = (await store.losses.earlier(work, [serial]))[serial]
+        work.say(topics.IDENTITY, losses.reinstated(decided, held.holder, earlier))
         return await self._told(work, key, 200, decided)
 
     async def _suspended(self, work: Work, caller: Caller, serial: str) -> Suspension:

@@ -1,6 +1,6 @@
 """Loss of a CA key (Art. 20): who may report it, and how a suspension is lifted again: one asks, another approves."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.codes import CITY
 from contracts.envelope import derived_id
 from contracts.parts import Actor
-from contracts.signing import CertificateReinstated, CertificateSuspended
+from contracts.signing import CertificateReinstated, CertificateSuspended, SuspendedSpan
 from contracts.terms import Role
 from procedure.authority import Caller, NotYourJurisdiction
 from procedure.refusals import Refusal
@@ -114,8 +114,8 @@ def approve(request: Reinstatement, by: Actor, at: datetime) -> Reinstatement:
     return replace(request, stand=Stand.APPROVED, decided_by=by, decided_at=at)
 
 
-def suspended(s: Suspension, cause: UUID) -> CertificateSuspended:
-    """Return what every service is told at once."""
+def suspended(s: Suspension, earlier: Sequence[SuspendedSpan], cause: UUID) -> CertificateSuspended:
+    """Return what every service is told at once; `earlier` are the certificate's suspensions that were lifted."""
     return CertificateSuspended(
         event_id=derived_id("suspended", cause),
         causation_id=cause,
@@ -127,11 +127,13 @@ def suspended(s: Suspension, cause: UUID) -> CertificateSuspended:
         holder=s.holder,
         invalid_since=s.invalid_since,
         reported_by=s.reported_by,
+        earlier=tuple(earlier),
     )
 
 
-def reinstated(request: Reinstatement, holder: str) -> CertificateReinstated:
-    """Return what every service is told when a suspension was lifted; on the bus it takes the suspension's place."""
+def reinstated(request: Reinstatement, holder: str, earlier: Sequence[SuspendedSpan]) -> CertificateReinstated:
+    """Return what every service is told when a suspension was lifted; on the bus it takes the suspension's place, so it
+    says since when the certificate did not count, this time and `earlier`."""
     assert request.decided_by is not None and request.decided_at is not None
     return CertificateReinstated(
         event_id=derived_id("reinstated", request.request_id),
@@ -144,6 +146,7 @@ def reinstated(request: Reinstatement, holder: str) -> CertificateReinstated:
         reason=request.reason,
         requested_by=request.requested_by,
         approved_by=request.decided_by,
+        earlier=tuple(earlier),
     )
 
 

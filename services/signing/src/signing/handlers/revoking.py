@@ -61,11 +61,14 @@ class Revoking:
             raise
 
     async def _suspend(self, work: Work, issuer: Issuer, listed: Mapping[str, Revoked]) -> None:
-        for serial, holder in (await store.losses.unsuspended(work, listed)).items():
+        found = await store.losses.unsuspended(work, listed)
+        earlier = await store.losses.earlier(work, found)
+        for serial, holder in found.items():
             made = self._suspension(serial, holder, issuer, listed[serial])
             if await store.losses.add(work, made):
                 await store.logins.end_all(work, serial)
-                work.say(topics.IDENTITY, losses.suspended(made, derived_id("revoked", serial, made.suspended_at)))
+                cause = derived_id("revoked", serial, made.suspended_at)
+                work.say(topics.IDENTITY, losses.suspended(made, earlier[serial], cause))
                 metrics.add("lianshen_certificates_suspended_total")
 
     def _suspension(self, serial: str, holder: str, issuer: Issuer, one: Revoked) -> Suspension:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, Index
 
 from chassis.alembic.described import instant, tables_of_a_service
@@ -153,6 +154,13 @@ class Suspension(Base, table=True):
     suspended_at: datetime = instant()
     reporter: str
     reporter_certificate: str
+
+
+class PastSuspension(Base, table=True):
+    __tablename__ = "past_suspensions"
+    serial: str = Field(primary_key=True)
+    since: datetime = Field(primary_key=True, sa_type=TIMESTAMP(timezone=True))
+    until: datetime = instant()
 
 
 class Reinstatement(Base, table=True):

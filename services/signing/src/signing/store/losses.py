@@ -1,6 +1,8 @@
 """Signing's SQL for losses: the certificates that are suspended now, and every request to lift a suspension."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +10,7 @@ import asyncpg
 
 from chassis.database import Connection, Work
 from contracts.parts import Actor
+from contracts.signing import SuspendedSpan
 from signing.domain.losses import Reinstatement, Suspension
 from signing.domain.roster import Stand
 
@@ -21,7 +24,11 @@ _UNSUSPENDED = """
     SELECT serial, holder FROM roster_holders AS h WHERE serial = ANY($1::text[])
     AND NOT EXISTS (SELECT FROM suspensions AS s WHERE s.serial = h.serial) ORDER BY serial
 """
-_LIFT = "DELETE FROM suspensions WHERE serial = $1"
+_LIFT = """
+    WITH lifted AS (DELETE FROM suspensions WHERE serial = $1 RETURNING serial, suspended_at)
+    INSERT INTO past_suspensions (serial, since, until) SELECT serial, suspended_at, $2 FROM lifted
+"""
+_EARLIER = "SELECT serial, since, until FROM past_suspensions WHERE serial = ANY($1::text[]) ORDER BY serial, since"
 _ADD_REQUEST = """
     INSERT INTO reinstatements (request_id, serial, reason, asker, asker_certificate, requested_at, stand)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -55,9 +62,17 @@ async def unsuspended(work: Work, serials: Collection[str]) -> dict[str, str]:
     return {row["serial"]: row["holder"] for row in await work.fetch(_UNSUSPENDED, list(serials))}
 
 
-async def lift(work: Work, serial: str) -> None:
-    """Forget a suspension."""
-    await work.execute(_LIFT, serial)
+async def lift(work: Work, serial: str, at: datetime) -> None:
+    """End a suspension; it stands among the earlier ones from then on."""
+    await work.execute(_LIFT, serial, at)
+
+
+async def earlier(work: Work, serials: Collection[str]) -> defaultdict[str, list[SuspendedSpan]]:
+    """Return the suspensions of certificates that were lifted, the oldest first."""
+    found: defaultdict[str, list[SuspendedSpan]] = defaultdict(list)
+    for serial, since, until in await work.fetch(_EARLIER, list(serials)):
+        found[serial].append(SuspendedSpan(since=since, until=until))
+    return found
 
 
 async def ask(work: Work, r: Reinstatement) -> None:

@@ -84,14 +84,10 @@ def router(desk: Desk) -> APIRouter:
 
 async def _done(connection: Connection, caller: Caller, serial: str, since: datetime | None) -> list[Deed]:
     """Return what was done in the caller's territory."""
-    stories = {code: lines(told) for code, told in (await chapters.naming(connection, serial)).items()}
-    own = {code for code in stories if await _is_own(connection, caller, code)}
-    return deeds.deeds({code: told for code, told in stories.items() if code in own}, serial, since)
-
-
-async def _is_own(connection: Connection, caller: Caller, code: str) -> bool:
-    project = await rows.project(connection, code)
-    return project is not None and covers(caller.jurisdiction, project["jurisdiction"])
+    told = await chapters.naming(connection, serial, since)
+    places = await rows.jurisdictions(connection, told)
+    own = {code: lines(told[code]) for code, place in places.items() if covers(caller.jurisdiction, place)}
+    return deeds.deeds(own, serial, since)
 
 
 def _views(done: Iterable[Deed]) -> list[DeedView]:

@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import BigInteger
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, Index, text
 
 from chassis.alembic.described import big, instant, numbered, tables_of_a_service
@@ -16,6 +18,13 @@ class Chapter(Base, table=True):
     id: int = numbered()
     project_code: str
     events: str
+
+
+class Deed(Base, table=True):
+    __tablename__ = "deeds"
+    certificate: str = Field(primary_key=True)
+    last_at: datetime = Field(primary_key=True, sa_type=TIMESTAMP(timezone=True))
+    chapter: int = Field(primary_key=True, sa_type=BigInteger)
 
 
 class Project(Base, table=True):

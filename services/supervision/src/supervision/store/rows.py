@@ -49,6 +49,12 @@ _KEEP_PROJECTS = """
         jurisdiction = excluded.jurisdiction
     WHERE projects.version < excluded.version
 """
+_PLACES = """
+    SELECT DISTINCT ON (code) code, jurisdiction FROM (
+        SELECT code, jurisdiction, 1 AS place FROM projects WHERE code = ANY($1::text[])
+        UNION ALL SELECT project_code, jurisdiction, 2 FROM stages WHERE project_code = ANY($1::text[])) AS told
+    ORDER BY code, place
+"""
 _KEEP_MARKS = f"""
     INSERT INTO marks ({", ".join(Mark._fields)})
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
@@ -118,6 +124,11 @@ async def keep_marks(work: Work, marks: Collection[Mark]) -> None:
 
 
 # Read -----------------------------------------------------------------------------------------------------------
+
+
+async def jurisdictions(connection: Connection, codes: Collection[str]) -> dict[str, str]:
+    """Return where projects are, as `project` tells of one; those of which nothing is known are left out."""
+    return dict(await connection.fetch(_PLACES, list(codes)))
 
 
 async def project(connection: Connection, code: str) -> asyncpg.Record | None:

@@ -1,6 +1,7 @@
 """The chapters of every project's story, and the whole read model for comparing two of them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -8,8 +9,17 @@ import asyncpg
 from chassis.database import Connection, Work
 
 _CHAPTERS = """
-    INSERT INTO chapters (project_code, events)
-    SELECT * FROM unnest($1::text[], $2::text[])
+    WITH told AS (
+        INSERT INTO chapters (project_code, events) SELECT * FROM unnest($1::text[], $2::text[])
+        RETURNING id, project_code)
+    INSERT INTO deeds (certificate, last_at, chapter)
+    SELECT certificate, at, id
+    FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS done (project_code, certificate, at)
+    JOIN told USING (project_code)
+"""
+NAMING: Final = """
+    SELECT project_code, events FROM deeds JOIN chapters ON id = chapter
+    WHERE certificate = $1 AND last_at >= coalesce($2::timestamptz, '-infinity') ORDER BY id
 """
 TABLES: Final = {
     "project": ("projects", "code"),
@@ -27,11 +37,15 @@ TABLES: Final = {
 """What a rebuild has to bring back row by row, in one order."""
 
 
-async def tell(work: Work, stories: Mapping[str, Sequence[str]]) -> None:
-    """Add to each project's story the events of one batch: one row a project, whatever the number of events."""
+async def tell(work: Work, stories: Mapping[str, Sequence[str]], deeds: Mapping[tuple[str, str], datetime]) -> None:
+    """Add to each project's story the events of one batch: one row a project, whatever the number of events.
+
+    `deeds` are those of them that somebody did: (project, certificate) → the last instant.
+    """
     if stories:
         chapters = ["[" + ",".join(events) + "]" for events in stories.values()]
-        await work.execute(_CHAPTERS, list(stories), chapters)
+        projects, certificates = [project for project, _ in deeds], [serial for _, serial in deeds]
+        await work.execute(_CHAPTERS, list(stories), chapters, projects, certificates, list(deeds.values()))
 
 
 async def of_project(connection: Connection, project_code: str) -> list[str]:
@@ -62,10 +76,9 @@ async def stories(connection: Connection) -> list[asyncpg.Record]:
     return await connection.fetch("SELECT project_code, events FROM chapters ORDER BY project_code, id")
 
 
-async def naming(connection: Connection, certificate: str) -> dict[str, list[str]]:
-    """Return the chapters that name a certificate, by project. It reads every chapter: asked when a key was lost."""
-    query = "SELECT project_code, events FROM chapters WHERE position($1 IN events) > 0 ORDER BY id"
+async def naming(connection: Connection, certificate: str, since: datetime | None) -> dict[str, list[str]]:
+    """Return the chapters in which somebody acted under a certificate, since an instant or ever, by project."""
     found: dict[str, list[str]] = {}
-    for row in await connection.fetch(query, f'"{certificate}"'):
+    for row in await connection.fetch(NAMING, certificate, since):
         found.setdefault(row["project_code"], []).append(row["events"])
     return found
