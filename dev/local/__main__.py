@@ -28,7 +28,7 @@ VERBS: Final = {
     "ca-agent": Verb("local.agent", "the program beside a CA key: shows what will be signed, lets the key sign"),
     "dead-letters": Verb("local.dead_letters", "list, show and replay what nobody could understand"),
     "explain": Verb("local.explain", "why a project's deadlines are what they are, day by day; and what if"),
-    "audit": Verb("local.audit", "export a project's sealed audit chains; verify such a file offline"),
+    "audit": Verb("local.audit", "export sealed audit chains of a project or a ledger; verify such a file offline"),
     "catalogue": Verb("local.catalogue", "hold a city's tables against themselves; show one item"),
     "calendar": Verb("local.calendar", "a year's working days; write a year's table from chinesecalendar"),
     "reconcile": Verb("local.reconcile", "hold every clock against the topics; --repair makes anew what differs"),

@@ -1,4 +1,4 @@
-"""`./run audit`: the audit chains of a project exported as a file, and such a file judged without the platform."""
+"""`./run audit`: audit chains of a project or a ledger exported as a file; such a file judged without the platform."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from contracts.terms import Ledger
 from evidence import trust
 from evidence.bundle import Holds, Judged, judged
 from evidence.certificates import Certificate, Purpose
@@ -17,18 +18,18 @@ from local.trouble import Trouble
 
 
 def main(arguments: list[str]) -> int:
-    """export CODE FILE, or verify FILE --trust DIR; exit 1 when something is wrong with the file."""
+    """export OWNER FILE, or verify FILE --trust DIR; exit 1 when something is wrong with the file."""
     options = _parser().parse_args(arguments)
     if options.verb == "export":
-        return export(options.code, options.file)
+        return export(options.owner, options.file)
     return verify(options.file, options.trust)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./run audit", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    one = verbs.add_parser("export", help="fetch a project's sealed chains from supervision")
-    one.add_argument("code", help="project code, 2018-210281-47-03-000123")
+    one = verbs.add_parser("export", help="fetch sealed chains from supervision")
+    one.add_argument("owner", help=f"project code, 2018-210281-47-03-000123, or a ledger: {', '.join(Ledger)}")
     one.add_argument("file", type=Path)
     other = verbs.add_parser("verify", help="hold a file against its seal, offline")
     other.add_argument("file", type=Path)
@@ -39,12 +40,13 @@ def _parser() -> argparse.ArgumentParser:
 # Export ---------------------------------------------------------------------------------------------------------
 
 
-def export(code: str, file: Path) -> int:
-    """Write what supervision exports of a project to `file`. Raises Trouble with the problem's sentence."""
+def export(owner: str, file: Path) -> int:
+    """Write what supervision exports of a project or ledger to `file`. Raises Trouble with the problem's sentence."""
     url = os.environ.get("SUPERVISION_URL", f"http://127.0.0.1:{ports.fixed()['supervision']}")
+    kind = "ledgers" if owner in frozenset(Ledger) else "projects"
     headers = {"Authorization": f"Bearer {supervision_token()}"}
     try:
-        answer = httpx.get(f"{url}/audit/projects/{code}", headers=headers, timeout=60)
+        answer = httpx.get(f"{url}/audit/{kind}/{owner}", headers=headers, timeout=60)
     except httpx.HTTPError as trouble:
         raise Trouble(f"supervision does not answer at {url}: {trouble}") from trouble
     if answer.status_code != 200:
@@ -91,6 +93,4 @@ def said(verdict: Judged) -> str:
     if verdict.findings:
         found = [f"line {one.line}: {one.fault}: {one.detail}" for one in verdict.findings]
         return "\n".join([f"NOT WHOLE: {len(found)} faults", *found])
-    return (
-        f"WHOLE: {verdict.project}, {verdict.records} records, closed {verdict.closed_at}, sealed by {verdict.signer}"
-    )
+    return f"WHOLE: {verdict.owner}, {verdict.records} records, closed {verdict.closed_at}, sealed by {verdict.signer}"

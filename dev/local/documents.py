@@ -1,9 +1,11 @@
 """Pages of docs/ that are made from tables: policies from the readings, articles from docs/articles.csv, the ledgers of
 clocks from events."""
 
+import ast
 import csv
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -131,3 +133,15 @@ def found(function: str) -> object | None:
             held = getattr(held, name, None)
         return held
     return None
+
+
+@cache
+def named_in(path: Path) -> frozenset[str]:
+    """Return the names of the tests in a file, as pytest would collect them; none for a file that is not there."""
+    return frozenset(_tests(ast.parse(path.read_text()).body)) if path.is_file() else frozenset()
+
+
+def _tests(body: list[ast.stmt]) -> Iterator[str]:
+    for one in body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test_"):
+            yield one.name

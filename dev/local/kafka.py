@@ -198,5 +198,4 @@ async def _create(bootstrap: str, topics: list[Topic]) -> None:
 
 
 def _configuration(topic: Topic) -> dict[str, str]:
-    policy = {"cleanup.policy": "compact"} if topic.compacted else {"retention.ms": str(topic.retention_ms)}
-    return {**policy, "message.timestamp.type": "LogAppendTime"}
+    return {"retention.ms": str(topic.retention_ms), "message.timestamp.type": "LogAppendTime"}

@@ -1,29 +1,12 @@
 """Every article of the regulation leads to functions that exist and to tests that live."""
 
-import ast
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-
 import pytest
 
 from local import documents
-from local.documents import Row, found, rows
+from local.documents import Row, found, named_in, rows
 from local.suite import ROOT
 
 ALL = range(1, 25)
-
-
-@cache
-def named_in(path: Path) -> frozenset[str]:
-    """The names of the tests in a file, as pytest would collect them."""
-    return frozenset(_named(ast.parse(path.read_text()).body)) if path.is_file() else frozenset()
-
-
-def _named(body: list[ast.stmt]) -> Iterator[str]:
-    for one in body:
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test_"):
-            yield one.name
 
 
 def missing(row: Row) -> list[str]:

@@ -1,4 +1,5 @@
-"""A project's audit chains out of the running suite: sealed inside the token, exported, judged by the trust folder."""
+"""Audit chains of a project and of a ledger out of the running suite: sealed inside the token, exported, judged by the
+trust folder."""
 
 import json
 from collections.abc import Iterator
@@ -67,9 +68,9 @@ def exported(content: bytes) -> set[str]:
     return {line.split('"event_id":"')[1][:36] for line in content.decode().splitlines()[1:-1]}
 
 
-def export(people: People, url: str) -> bytes:
+def export(people: People, url: str, owner: str = f"projects/{CODE}") -> bytes:
     headers = people.header("supervisor", jurisdiction="210200")
-    return people.http.get(f"{url}/audit/projects/{CODE}", headers=headers).content
+    return people.http.get(f"{url}/audit/{owner}", headers=headers).content
 
 
 def test_an_export_of_the_running_suite_is_whole(
@@ -84,6 +85,23 @@ def test_an_export_of_the_running_suite_is_whole(
     file.write_bytes(b"".join(lines[:9] + lines[10:]))
     assert audit.main(["verify", str(file), "--trust", folder]) == 1
     assert "line 10: MISSING" in capsys.readouterr().out
+
+
+def test_the_ledger_of_roster_and_certificates_is_exported_and_judged(
+    people: People, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, folder = tmp_path / "identity.jsonl", str(people.suite.folder / "authority" / "trust")
+    url, token = people.suite.url("supervision"), people.header("supervisor", jurisdiction="210200")["Authorization"]
+    eventually(lambda: export(people, url, "ledgers/identity"), lambda found: found.startswith(b'{"format"'), 60)
+    monkeypatch.setenv("SUPERVISION_URL", url)
+    monkeypatch.setenv("SUPERVISION_TOKEN", token.removeprefix("Bearer "))
+    assert audit.main(["export", "identity", str(file)]) == 0
+    assert audit.main(["verify", str(file), "--trust", folder]) == 0
+    assert "WHOLE: identity, " in capsys.readouterr().out
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:5] + lines[6:]))
+    assert audit.main(["verify", str(file), "--trust", folder]) == 1
+    assert "line 6: MISSING" in capsys.readouterr().out
 
 
 def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: People) -> None:
@@ -101,7 +119,7 @@ def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: Peopl
     seals.hold(seal, bytes.fromhex(seal.digest), seals.signer_of(certificate))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rebuilt(suite: Suite) -> Iterator[Child]:
     """A second supervision beside the live one, built from the topics alone; it closes nothing itself."""
     process = next(one for one in PROCESSES if one.name == "supervision")
@@ -112,7 +130,8 @@ def rebuilt(suite: Suite) -> Iterator[Child]:
     del suite.children["supervision-audited"], suite.ports["supervision-audited"]
 
 
-def test_a_read_model_built_anew_exports_the_same_file(people: People, rebuilt: Child) -> None:
+@pytest.mark.parametrize("owner", [f"projects/{CODE}", "ledgers/identity"])
+def test_a_read_model_built_anew_exports_the_same_file(people: People, rebuilt: Child, owner: str) -> None:
     urls = (people.suite.url("supervision"), rebuilt.url)
-    live, anew = eventually(lambda: [export(people, url) for url in urls], lambda told: told[0] == told[1], 60)
+    live, anew = eventually(lambda: [export(people, url, owner) for url in urls], lambda told: told[0] == told[1], 60)
     assert live == anew and live.startswith(b'{"format":"lianshen-audit/1"')

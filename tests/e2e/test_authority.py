@@ -9,6 +9,7 @@ import pytest
 from contracts.envelope import derived_id
 from contracts.terms import ProcessType, Role, Stage
 from local.builder import BUILDER, FORM, People, eventually
+from local.judge import read_topics
 from local.posts import person
 from local.suite import Suite
 
@@ -87,6 +88,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
     ("signing", "POST", f"{LOST}/reinstatements"): {A},
     ("signing", "POST", f"{LOST}/reinstatements/{{request_id}}/approval"): {A},
     ("supervision", "GET", "/audit/projects/{code}"): {S},
+    ("supervision", "GET", "/audit/ledgers/{ledger}"): {S, A},
     ("supervision", "GET", f"{LOST}/acts"): {S, A},
     ("supervision", "GET", f"{LOST}/open-items"): {S, A},
     ("department-worker", "POST", f"{ITEM_OF}/limit"): {A},
@@ -256,7 +258,7 @@ def ask(people: People, endpoint: tuple[str, str, str], item_id: str, headers: d
     service, method, path = endpoint
     names = {"code": CODE, "stage": "1", "application_id": APPLICATION, "item_code": ITEM, "item_id": item_id}
     names |= {"request_id": ROSTER_REQUEST, "version": "178/2018", "material": "M08", "year": "2026"}
-    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64, "kind": "RECEIPT"}
+    names |= {"serial": "CA-MATRIX", "sha256": "0" * 64, "kind": "RECEIPT", "ledger": "identity"}
     names["case_id"] = CASES.get(path.split("/")[1], "")
     url = people.suite.url(service) + path.format(**names)
     if path == "/materials":
@@ -301,7 +303,8 @@ def test_each_role_is_let_in_or_sent_away(
 
 def whole_city(endpoint: tuple[str, str, str]) -> bool:
     """What only the city's own supervisor may see; a loss is reported by those whom it concerns, and here is none."""
-    return endpoint[2] in ("/read-model/fingerprint", "/exchange/rows") or endpoint[2].startswith(LOST)
+    named = ("/read-model/fingerprint", "/exchange/rows", "/audit/ledgers/{ledger}")
+    return endpoint[2] in named or endpoint[2].startswith(LOST)
 
 
 def has_none(endpoint: tuple[str, str, str]) -> bool:
@@ -353,3 +356,19 @@ def test_a_sessions_secret_is_no_proof_to_a_service(people: People, item_id: str
     for scheme in ("Bearer", "Session"):
         assert people.http.get(url, headers={"Authorization": f"{scheme} {secret}"}).status_code == 401
     assert people.http.get(url, headers={"Cookie": f"lianshen_session={secret}"}).status_code == 401
+
+
+BY_ITSELF: Final = {"ItemReceived", "ItemAccepted", "ItemRecalled", "ItemConcluded", "SealFailed"}
+"""What the platform does where the law has it follow from somebody's act, or from silence."""
+
+
+def test_whoever_acted_is_named_by_its_certificate(people: People, item_id: str) -> None:
+    """Of all that stands on the topics of what this file's people did over HTTP."""
+    told = [one for one in read_topics(people.suite) if one["event"].get("project_code") == CODE]
+    acts = [(one["type"], who) for one in told for who in (one["event"].get("actor"),) if who is not None]
+    tried = ((role, claims) for role, others in STRANGERS.items() for claims, _ in others)
+    keys = {person(role.value, **claims).serial for role, claims in (*CLAIMS.items(), *tried)}
+    assert [(kind, who) for kind, who in acts if kind not in BY_ITSELF and who["certificate"] not in keys] == []
+    opened = {"ProjectRegistered", "StageApplied", "Urged", "InspectionOpened", "CoordinationRequested"}
+    assert opened <= {kind for kind, who in acts if who["certificate"] in keys}
+    assert all(who["certificate"] == "platform" for kind, who in acts if who["certificate"] not in keys)

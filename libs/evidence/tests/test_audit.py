@@ -20,7 +20,7 @@ from evidence.certificates import Certificate, Purpose
 from evidence.hash_tree import Tree
 from evidence.testing import NOW, Authority, revoked, trust_folder
 
-PROJECT = "2018-210281-47-03-000123"
+PROJECT, LEDGER = "2018-210281-47-03-000123", "identity"
 TOPICS = (
     ("approval.applications.v1", 2),
     ("approval.items.v1", 2),
@@ -42,10 +42,10 @@ def record(place: Place, offset: int) -> Record:
 RECORDS = [record(Place(*named), 10 + 3 * step) for named in TOPICS for step in range(6)]
 
 
-def sealed(records: list[Record], signer: Certificate = SEALER, others: int = 6) -> Sealed:
-    heads: dict[Place, Head] = audit.extended(PROJECT, {}, records)
-    leaves = [audit.leaf(f"other {number}", heads) for number in range(others)]
-    leaves.insert(3, audit.leaf(PROJECT, heads))
+def sealed(records: list[Record], signer: Certificate = SEALER, owner: str = PROJECT) -> Sealed:
+    heads: dict[Place, Head] = audit.extended(owner, {}, records)
+    leaves = [audit.leaf(f"other {number}", heads) for number in range(6)]
+    leaves.insert(3, audit.leaf(owner, heads))
     tree, root = Tree(leaves), Root(7, NOW.isoformat(), NO_ROOT)
     signature = KEY.sign(audit.signed(root, tree.root), ec.ECDSA(Prehashed(SHA256())))
     seal = ("ecdsa-p256-sha256", signature, signer.serial, signer.der)
@@ -79,6 +79,22 @@ def test_an_export_as_it_was_written_is_whole(holds: Holds) -> None:
     assert judged(FILE, holds) == expected
 
 
+def test_a_ledger_is_exported_and_judged_as_a_project_is(holds: Holds) -> None:
+    file = written(LEDGER, RECORDS, sealed(RECORDS, owner=LEDGER))
+    assert judged(file, holds)[:2] == (LEDGER, len(RECORDS)) and judged(file, holds).findings == ()
+    assert Fault.MALFORMED in faults(file.replace(b'"ledger":', b'"project_code":', 1), holds)
+    assert Fault.SEAL in faults(file.replace(b'"identity"', b'"calendar"', 1), holds)
+
+
+@pytest.mark.parametrize("named", ["actor", "approved_by", "reported_by"])
+def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Holds) -> None:
+    who = {"holder": "李四", "certificate": "5A7"}
+    value = {"event_id": "1", named: who, "requested_by": {"holder": "张三", "certificate": "5A8"}}
+    one = Record(Place("approval.identity.v1", 0), 1, "Told", "1", json.dumps(value).encode())
+    file = written(LEDGER, [one], sealed([one], owner=LEDGER))
+    assert json.loads(file.splitlines()[1])["certificate"] == "5A7" and judged(file, holds).findings == ()
+
+
 def test_raw_values_stand_in_it_as_they_stood_on_the_bus() -> None:
     values = [json.loads(line)["value"].encode() for line in FILE.splitlines()[1:-1]]
     assert values == [one.value for one in audit.in_order(RECORDS)]
@@ -87,6 +103,7 @@ def test_raw_values_stand_in_it_as_they_stood_on_the_bus() -> None:
 def test_a_flipped_bit_is_found_wherever_it_is(holds: Holds) -> None:
     chance = random.Random(5)
     places = [chance.randrange(len(FILE)) for _ in range(2500)]
+    assert not faults(_flipped(FILE, places[0], 0), holds), "what was not changed is not found: the scale can tip"
     missed = [place for place in places if not faults(_flipped(FILE, place, 1 << chance.randrange(8)), holds)]
     assert missed == []
 
@@ -146,6 +163,7 @@ TAMPERED: dict[str, tuple[Callable[[], bytes], Fault, int]] = {
     "nothing": (lambda: b"", Fault.TRUNCATED, 0),
     "a line after the seal": (lambda: FILE + LINES[3], Fault.MOVED, 26),
     "another project": (lambda: with_line(0, project_code="2018-210281-47-03-000124"), Fault.CHANGED, 1),
+    "a ledger for a project": (lambda: with_line(0, project_code="identity"), Fault.MALFORMED, 0),
     "another format": (lambda: with_line(0, format="lianshen-audit/2"), Fault.MALFORMED, 0),
     "another instant of closing": (lambda: with_line(25, closed_at="2026-05-01T08:00:01+00:00"), Fault.SEAL, 25),
     "another number of the root": (lambda: with_line(25, number=8), Fault.SEAL, 25),

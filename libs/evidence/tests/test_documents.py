@@ -68,6 +68,7 @@ def missed(spots: Iterable[tuple[int, int]], trusted: TrustList) -> list[tuple[i
 def test_any_of_3000_flipped_bytes_is_found(trusted: TrustList) -> None:
     chance = random.Random(20181212)
     assert missed(((chance.randrange(len(SEALED)), chance.randrange(1, 256)) for _ in range(3000)), trusted) == []
+    assert missed([(0, 0)], trusted) == [(0, 0)], "what was not changed is not found: the scale can tip"
 
 
 def test_every_single_byte_of_the_signature_counts(trusted: TrustList) -> None:
@@ -82,17 +83,20 @@ def test_every_single_byte_of_the_signature_counts(trusted: TrustList) -> None:
 
 
 def test_the_signature_is_put_together_as_an_asn1_library_would() -> None:
-    """The token in it is a flat one: the library encodes anew at a cost that doubles with every level."""
+    """Encoding anew is asked of the flat token alone: its cost doubles with every level, and a real one has many."""
     digest, seal = bytes(range(32)), OFFICE.seal.certificate
     signed = signatures.attributes(digest, seal)
-    stamp, value = cms.ContentInfo({"content_type": "data", "content": b"token"}).dump(), OFFICE.seal.sign(signed)
-    made = signatures.assembled(signed, value, seal, (ISSUER.certificate, ROOT.certificate), stamp)
-    read = cms.ContentInfo.load(made, strict=True)
-    assert read["content"]["signer_infos"][0]["signed_attrs"].native[1]["values"] == [digest]
-    carried = {one.dump() for one in read["content"]["certificates"]}
-    assert carried == {one.der for one in (seal, ISSUER.certificate, ROOT.certificate)}
+    token, value = OFFICE.clock.token(b"value"), OFFICE.seal.sign(signed)
+    small = cms.ContentInfo({"content_type": "data", "content": b"in place of a token"}).dump()
+    for stamp in (token, small):
+        made = signatures.assembled(signed, value, seal, (ISSUER.certificate, ROOT.certificate), stamp)
+        read = cms.ContentInfo.load(made, strict=True)
+        signer = read["content"]["signer_infos"][0]
+        assert signer["signed_attrs"].native[1]["values"] == [digest]
+        assert signer["unsigned_attrs"][0]["values"][0].dump() == stamp
+        carried = {one.dump() for one in read["content"]["certificates"]}
+        assert carried == {one.der for one in (seal, ISSUER.certificate, ROOT.certificate)}
     assert cms.CMSAttributes.load(signed).dump(force=True) == signed
-    assert read["content"]["signer_infos"][0]["unsigned_attrs"][0]["values"][0].dump() == stamp
     assert read.dump(force=True) == made
 
 

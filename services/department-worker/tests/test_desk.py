@@ -15,6 +15,7 @@ from chassis.wallclock import RealClock
 from contracts import topics
 from contracts.codes import CITY, DepartmentCode, ItemCode, JurisdictionCode
 from contracts.department_worker import (
+    CorrectionEnded,
     ItemAccepted,
     ItemActRefused,
     ItemConcluded,
@@ -47,6 +48,7 @@ from procedure.calendar import start_of_day
 
 T = ItemStep
 LEAD = Actor(holder="牵头部门", certificate="CA-LEAD")
+BUILDERS = Actor(holder="王工", certificate="B-1")
 DEEMS: dict[str, Any] = {"acceptance_expiry": "deem_accepted"}
 DUE = start_of_day(date(2026, 3, 10))
 """24:00 of 9 March: five working days after MONDAY's acceptance."""
@@ -214,7 +216,7 @@ async def test_a_supplement_that_nobody_asked_for_is_refused_and_stays_out_of_th
     item = dispatched()
     await room.give(item)
     await room.step(item, T.ACCEPT)
-    assert names(await room.give(supplement(item, material("M09")))) == ["ItemActRefused"]
+    assert only(ItemActRefused, await room.give(supplement(item, material("M09")))).actor == BUILDERS
     dossier = await room.ask(lambda c: store.dossier(c, item.item_id))
     assert [one.code for one in dossier.materials] == ["M07", "M08"]
 
@@ -227,6 +229,7 @@ def supplement(item: ItemDispatched, *materials: MaterialRef) -> ItemSupplemente
         submitted_at=at,
         materials=materials,
         explanation="已补充",
+        actor=BUILDERS,
     )
 
 
@@ -569,7 +572,7 @@ async def test_one_more_correction_is_allowed_for_each_handling(room: Room) -> N
 
 async def correct(room: Room, item: ItemDispatched) -> None:
     assert names(await room.step(item, T.START_CORRECTION, opinion="请补正")) == ["CorrectionRequested"]
-    assert names(await room.give(supplement(item))) == ["CorrectionEnded"]
+    assert only(CorrectionEnded, await room.give(supplement(item))).actor == BUILDERS
 
 
 async def test_a_handling_waits_for_its_item_and_others_are_none_of_the_desks_business(room: Room) -> None:

@@ -300,7 +300,7 @@ def test_a_promised_material_that_came_goes_to_every_department_that_was_given_a
 def test_a_supplement_is_handed_on_and_kept_for_what_is_dispatched_later(case: Any) -> None:
     told = case(SMALL)
     (supplemented,) = told.tell(told.supplemented("S1-09", "M08"))
-    assert isinstance(supplemented, ItemSupplemented)
+    assert isinstance(supplemented, ItemSupplemented) and supplemented.actor is not None
     told.tell(told.returned("S1-09"))
     (again,) = told.tell(told.reapplied("S1-09"))
     assert "M08" in {one.code for one in again.materials}

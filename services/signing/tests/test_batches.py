@@ -20,7 +20,7 @@ from contracts.envelope import decode
 from contracts.parts import Actor
 from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.supervision import AuditRootClosed
-from contracts.terms import DocumentKind
+from contracts.terms import DocumentKind, Ledger
 from evidence import seals
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
@@ -188,7 +188,7 @@ async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(
 
 def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClosed:
     chains = {Place("approval.items.v1", 2): Head(number, b"x" * 32)}
-    return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains}, AT)
+    return auditing.closed(previous, {f"2018-210281-47-03-{number:06}": chains, Ledger.IDENTITY.value: chains}, AT)
 
 
 async def test_each_root_of_the_audit_chains_is_sealed_once(

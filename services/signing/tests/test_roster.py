@@ -135,6 +135,15 @@ def test_all_that_the_roster_says_of_a_holder_is_said_at_once() -> None:
     told = roster.listed("CA-9", "丙", entries, UUID(int=1), NOW)
     assert (told.key, told.serial, told.holder) == ("roster:CA-9", "CA-9", "丙")
     assert told.entries == tuple(one.said for one in entries)
+    assert (told.requested_by, told.approved_by, told.document) == (None, None, None)
+
+
+@pytest.mark.parametrize("change", Change)
+def test_whoever_asked_and_whoever_approved_stand_in_what_is_said_with_their_keys(change: Change) -> None:
+    held = [] if change is Change.ENTER else [entry()]
+    decided, changed = roster.approve(request(change), APPROVER, NOW, "丙", held)
+    told = roster.listed("CA-9", "丙", changed, decided.request_id, NOW, decided)
+    assert (told.requested_by, told.approved_by, told.document) == (decided.requested_by, APPROVER, decided.document)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ from chassis.bus import NotNow
 from contracts import topics
 from contracts.codes import ProjectCode
 from contracts.dispatcher import StageDispatched
-from contracts.envelope import Event
-from contracts.intake import ProjectRegistered, StageApplied
+from contracts.envelope import Event, derived_id
+from contracts.intake import PolicyPublished, ProjectRegistered, StageApplied
+from contracts.signing import CertificateReinstated, CertificateSuspended, RosterListed
 from contracts.supervision import AuditRootClosed
 from contracts.terms import ItemStep as T
+from contracts.terms import Ledger
+from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from evidence import trust
 from evidence.bundle import Holds, judged
@@ -125,7 +128,7 @@ async def test_an_export_is_whole_and_raw(supervise: Any, told: Any, holds: Hold
         await seal(one)
         file = await exported(one, code)
         verdict = judged(file, holds)
-        assert (verdict.project, verdict.records, verdict.findings) == (code, len(told), ())
+        assert (verdict.owner, verdict.records, verdict.findings) == (code, len(told), ())
         assert verdict.signer == f"联审平台 ({SEALER.serial})"
         raw = {record.value for name in lanes(told) for record in one.broker.records[name]}
         assert {json.loads(line)["value"].encode() for line in file.splitlines()[1:-1]} == raw
@@ -261,6 +264,81 @@ async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: A
         changed = "UPDATE chapters SET events = replace(events, '示例住宅小区', '示例商业小区')"
         assert await one.database.pool.execute(changed) != "UPDATE 0"
         assert judged(await exported(one, code), holds).findings
+
+
+# Ledgers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ruled() -> list[tuple[Topic, Event]]:
+    """What belongs to no project: a post on the roster, a key that was lost and found, a year's calendar, a policy."""
+    certificates = (CertificateSuspended, CertificateReinstated)
+    return [
+        (topics.IDENTITY, sample(RosterListed)),
+        *((topics.IDENTITY, sample(one).model_copy(update={"event_id": derived_id(one)})) for one in certificates),
+        (topics.CALENDAR, sample(CalendarAmended)),
+        (topics.POLICIES, sample(PolicyPublished)),
+    ]
+
+
+async def test_what_belongs_to_no_project_stands_in_the_ledger_of_its_topic(
+    supervise: Any, told: Any, ruled: Any, holds: Holds
+) -> None:
+    async with supervise() as one:
+        append(one, told + ruled)
+        await one.read()
+        assert (await one.get("/audit/ledgers/identity")).status_code == 409
+        assert await closer(one).close() == 1 + len(Ledger)
+        await one.read()
+        await seal(one)
+        for ledger, topic in zip(Ledger, (topics.IDENTITY, topics.CALENDAR, topics.POLICIES), strict=True):
+            file = await ledger_of(one, ledger)
+            assert judged(file, holds)[:2] == (ledger, len(said := one.broker.records[topic.name]))
+            assert judged(file, holds).findings == ()
+            lines = [json.loads(line) for line in file.splitlines()[1:-1]]
+            assert [line["value"].encode() for line in lines] == [record.value for record in said]
+            assert all(line["certificate"] == "CA-0001" for line in lines if line["type"] != "RosterListed")
+            _flips_are_found(file, holds)
+        assert judged(await exported(one, told[0][1].project_code), holds).findings == ()
+
+
+async def ledger_of(one: Any, ledger: Ledger) -> bytes:
+    answer = await one.get(f"/audit/ledgers/{ledger}", role="admin")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+async def test_a_ledger_grows_from_its_first_record_however_often_the_model_is_built_anew(
+    supervise: Any, ruled: Any, holds: Holds
+) -> None:
+    async with supervise() as one:
+        append(one, ruled[:1])
+        await one.read()
+        await closer(one).close()
+        append(one, ruled[1:])
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        before, kept = [await ledger_of(one, ledger) for ledger in Ledger], await heads(one)
+        await one.build_anew()
+        await one.read()
+        assert ([await ledger_of(one, ledger) for ledger in Ledger], await heads(one)) == (before, kept)
+        assert [judged(file, holds).records for file in before] == [3, 1, 1]
+
+
+async def test_ledgers_in_which_every_place_stands_are_the_citys(supervise: Any, ruled: Any) -> None:
+    async with supervise() as one:
+        append(one, ruled)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        for role in ("supervisor", "admin"):
+            answers = [await one.get(f"/audit/ledgers/{name}", role=role, jurisdiction="210281") for name in Ledger]
+            assert [answer.status_code for answer in answers] == [403, 200, 200]
+        assert (await one.get("/audit/ledgers/calendar", role="officer", department="GHJ")).status_code == 403
+        assert (await one.get("/audit/ledgers/nothing")).status_code == 422
 
 
 async def test_others_do_not_export(supervise: Any, told: Any) -> None:

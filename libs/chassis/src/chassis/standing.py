@@ -1,8 +1,8 @@
 """Which certificates are suspended, as one service knows it: read from the identity topic, beside the bus (Art. 20).
 
 A report of loss must be obeyed within two seconds under any load, so it never waits behind a batch. The topic is
-compacted and small: it is its own table, read to its end at every start and kept in memory. A view that lags is no
-view: whoever cannot tell whether a key was lost lets nobody in.
+small: it is its own table, read to its end at every start and kept in memory. A view that lags is no view: whoever
+cannot tell whether a key was lost lets nobody in.
 """
 
 import asyncio

@@ -32,10 +32,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "bindings": {
             "kafka": {
                 "partitions": topic.partitions,
-                "topicConfiguration": {
-                    "cleanup.policy": ["compact"] if topic.compacted else ["delete"],
-                    "retention.ms": topic.retention_ms,
-                },
+                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms},
                 "bindingVersion": "0.5.0",
             }
         },

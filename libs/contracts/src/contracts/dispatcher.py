@@ -137,6 +137,7 @@ class ItemSupplemented(AboutItem):
     submitted_at: Instant
     materials: tuple[MaterialRef, ...]
     explanation: Text
+    actor: Actor | None = None
 
 
 class DeferredMaterialsPassedOn(AboutItem):

@@ -12,13 +12,14 @@ from contracts.terms import DocumentKind, NoticeKind, ProcessType, Stage, Submis
 
 
 class ProjectRegistered(ProjectEvent):
-    """The 多规合一 platform pushed a project (Art. 4)."""
+    """The 多规合一 platform pushed a project (Art. 4); `actor` is whose key it pushed with (Art. 19)."""
 
     version: Version
     name: Line
     process_type: ProcessType
     jurisdiction: JurisdictionCode
     builder: Builder
+    actor: Actor | None = None
 
 
 class ProjectAmended(ProjectRegistered):

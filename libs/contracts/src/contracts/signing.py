@@ -55,7 +55,7 @@ class SealRejected(ProjectEvent):
 
 
 class IdentityEvent(Event):
-    """The last known state of one subject (compacted by subject)."""
+    """The state of one subject; the earlier ones stay on the topic, for the ledger of all of them is audited."""
 
     KEY_FIELD: ClassVar[str] = "subject"
 
@@ -126,11 +126,17 @@ class RosterEntry(Said):
 
 
 class RosterListed(IdentityEvent):
-    """Everything the roster says of one holder, past, present and to come (Art. 18); `serial` is its certificate."""
+    """Everything the roster says of one holder, past, present and to come (Art. 18); `serial` is its certificate.
+
+    Who asked for the change that this says, who approved it, and by which document; nobody for the initial list.
+    """
 
     serial: Serial
     holder: Line
     entries: tuple[RosterEntry, ...]
+    requested_by: Actor | None = None
+    approved_by: Actor | None = None
+    document: Line | None = None
 
 
 class AuditRootSealed(Event):

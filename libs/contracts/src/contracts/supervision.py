@@ -9,7 +9,7 @@ from pydantic import Field
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, ProjectCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
 from contracts.parts import AboutItem, AboutStage, Actor
-from contracts.terms import ExpiryDecision, Outcome, SignalKind, SpecialEffect, UrgeLevel
+from contracts.terms import ExpiryDecision, Ledger, Outcome, SignalKind, SpecialEffect, UrgeLevel
 
 
 class Urged(AboutItem):
@@ -128,7 +128,7 @@ class SignalRaised(AboutItem):
 
 
 class AuditedChain(Said):
-    """How many entries the audit chain of one partition of a topic has for a project."""
+    """How many entries the audit chain of one partition of a topic has for its owner."""
 
     topic: Line
     partition: Annotated[int, Field(ge=0)]
@@ -142,11 +142,29 @@ class AuditedProject(Said):
     leaf: Sha256
     chains: Annotated[tuple[AuditedChain, ...], Field(min_length=1, max_length=100)]
 
+    @property
+    def owner(self) -> str:
+        """Whose chains these are."""
+        return self.project_code
+
+
+class AuditedLedger(Said):
+    """A ledger's leaf in the tree of a root, and how far each of its chains reaches."""
+
+    ledger: Ledger
+    leaf: Sha256
+    chains: Annotated[tuple[AuditedChain, ...], Field(min_length=1, max_length=100)]
+
+    @property
+    def owner(self) -> str:
+        """Whose chains these are."""
+        return self.ledger.value
+
 
 class AuditRootClosed(Event):
-    """The chains of all projects that moved were closed under one root; whoever seals it computes it anew.
+    """The chains of all projects and ledgers that moved were closed under one root; whoever seals it computes it anew.
 
-    `root` is what is signed: the tree over the projects' leaves with `number`, `closed_at` and `previous`, the root
+    `root` is what is signed: the tree over the leaves of `owners` with `number`, `closed_at` and `previous`, the root
     before ('0' × 64 for the first).
     """
 
@@ -156,4 +174,10 @@ class AuditRootClosed(Event):
     closed_at: Instant
     previous: Sha256
     root: Sha256
-    projects: Annotated[tuple[AuditedProject, ...], Field(min_length=1, max_length=500)]
+    projects: Annotated[tuple[AuditedProject, ...], Field(max_length=500)]
+    ledgers: Annotated[tuple[AuditedLedger, ...], Field(max_length=len(Ledger))] = ()
+
+    @property
+    def owners(self) -> tuple[AuditedProject | AuditedLedger, ...]:
+        """Everything whose chains this root closes, in the order of its leaves."""
+        return (*self.projects, *self.ledgers)

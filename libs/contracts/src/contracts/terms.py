@@ -282,6 +282,14 @@ class UrgeLevel(StrEnum):
     UTMOST = "u"
 
 
+class Ledger(StrEnum):
+    """台账 of what belongs to no project and holds for all (Art. 18, 20, 23); each has audit chains of its own."""
+
+    IDENTITY = "identity"
+    CALENDAR = "calendar"
+    POLICIES = "policies"
+
+
 class Role(StrEnum):
     """Who a caller is (Art. 5, 7, 10, 18, 21)."""
 

@@ -23,7 +23,6 @@ class Topic:
     says: tuple[type[Event], ...]
     partitions: int = PARTITIONS
     retention_ms: int = FOREVER
-    compacted: bool = False
 
     @property
     def known(self) -> Mapping[str, type[Event]]:
@@ -121,7 +120,6 @@ IDENTITY = Topic(
         signing.CertificateReinstated,
         signing.RosterListed,
     ),
-    compacted=True,
 )
 SUPERVISION = Topic(
     "approval.supervision.v1",

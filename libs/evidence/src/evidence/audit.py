@@ -1,13 +1,14 @@
-"""The audit chain of a project: what was said of it on each topic, record by record, under roots that were sealed.
+"""Audit chains: what was said of a project on each topic, record by record, under roots that were sealed.
 
     entry    H(prev ‖ topic, partition, offset, type, event id ‖ SHA-256 of the raw value, in which the actor stands)
-    chain    one per project, topic and partition; it begins with H(project, topic, partition)
-    project  a leaf over all chains of a project: how many entries each has, and its last entry
-    root     a hash tree over the projects that moved; its number, instant and predecessor are signed with it
+    chain    one per owner, topic and partition; it begins with H(owner, topic, partition)
+    owner    a project, or a ledger of what belongs to none; a leaf over all of its chains: how many entries each has,
+             and its last entry
+    root     a hash tree over the owners that moved; its number, instant and predecessor are signed with it
 
 A chain follows one partition's own order, so it is the same however the topics are interleaved, and a read model built
 anew has the same. An act is covered by the seal over the root that contains its entry: nothing before that entry can be
-changed, left out, moved or added afterwards, and no chain of the project can be missing.
+changed, left out, moved or added afterwards, and no chain of its owner can be missing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ NO_ROOT: Final = "0" * 64
 
 
 class Place(NamedTuple):
-    """Which chain of a project: the records of one partition of a topic."""
+    """Which chain of an owner: the records of one partition of a topic."""
 
     topic: str
     partition: int
@@ -59,9 +60,9 @@ class Root(NamedTuple):
     previous: str
 
 
-def beginning(project: str, place: Place) -> Head:
+def beginning(owner: str, place: Place) -> Head:
     """Return a chain without entries."""
-    return Head(0, sha256(CHAIN + f"{project}\n{place.topic}\n{place.partition}\n".encode()).digest())
+    return Head(0, sha256(CHAIN + f"{owner}\n{place.topic}\n{place.partition}\n".encode()).digest())
 
 
 def entry(previous: bytes, record: Record) -> bytes:
@@ -71,22 +72,22 @@ def entry(previous: bytes, record: Record) -> bytes:
     return sha256(ENTRY + previous + told + sha256(value).digest()).digest()
 
 
-def extended(project: str, heads: Mapping[Place, Head], records: Iterable[Record]) -> dict[Place, Head]:
+def extended(owner: str, heads: Mapping[Place, Head], records: Iterable[Record]) -> dict[Place, Head]:
     """Return the heads that `records`, each partition in its order, move; `heads` are those that exist."""
     moved: dict[Place, Head] = {}
     for record in records:
         place = record.place
-        before = moved.get(place) or heads.get(place) or beginning(project, place)
+        before = moved.get(place) or heads.get(place) or beginning(owner, place)
         moved[place] = Head(before.entries + 1, entry(before.last, record))
     return moved
 
 
-def leaf(project: str, chains: Mapping[Place, Head]) -> bytes:
-    """Return a project's leaf: every chain that it has, with its length and last entry."""
+def leaf(owner: str, chains: Mapping[Place, Head]) -> bytes:
+    """Return an owner's leaf: every chain that it has, with its length and last entry."""
     told = [f"{place.topic}\n{place.partition}\n{chains[place].entries}\n" for place in sorted(chains)]
     lasts = [chains[place].last for place in sorted(chains)]
     listed = b"".join(line.encode() + last for line, last in zip(told, lasts, strict=True))
-    return sha256(PROJECT + f"{project}\n{len(told)}\n".encode() + listed).digest()
+    return sha256(PROJECT + f"{owner}\n{len(told)}\n".encode() + listed).digest()
 
 
 def signed(root: Root, tree_root: bytes) -> bytes:
@@ -95,14 +96,14 @@ def signed(root: Root, tree_root: bytes) -> bytes:
 
 
 def root_of(event: AuditRootClosed) -> bytes:
-    """Return the digest that has to be signed for what a root's event says of its projects."""
+    """Return the digest that has to be signed for what a root's event says that it closes."""
     root = Root(event.number, event.closed_at.isoformat(), event.previous)
     return signed(root, tree_of(event).root)
 
 
 def tree_of(event: AuditRootClosed) -> Tree:
-    """Return the tree of a root: a leaf a project, as its event lists them."""
-    return Tree([bytes.fromhex(project.leaf) for project in event.projects])
+    """Return the tree of a root: a leaf an owner, as its event lists them."""
+    return Tree([bytes.fromhex(one.leaf) for one in event.owners])
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:

@@ -1,11 +1,11 @@
-"""An export of one project's audit chains: a file that is judged alone, offline, against a trust folder.
+"""An export of the audit chains of a project or a ledger: a file that is judged alone, offline, by a trust folder.
 
 JSON lines in one order and one spelling, so that every byte of the file counts:
 
-    head     format, project, number of records
+    head     format, project or ledger, number of records
     records  chain by chain in order: place, offset, running number, type, event id, certificate, entry, and the raw
              value as it stood on the bus
-    root     the newest sealed root over all chains of the project: lengths, path, seal, certificate
+    root     the newest sealed root over all chains of the owner: lengths, path, seal, certificate
 
 Only what a sealed root covers is in it; nothing in it is outside the seal.
 """
@@ -18,6 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from contracts.terms import Ledger
 from evidence import algorithms, audit, hash_tree
 from evidence.audit import Head, Place, Record, Root
 from evidence.certificates import Certificate, NotTrusted, parse
@@ -57,7 +58,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The root that an export rests on: the project's place in its tree, and its seal."""
+    """The root that an export rests on: the owner's place in its tree, and its seal."""
 
     root: Root
     index: int
@@ -72,7 +73,7 @@ class Sealed:
 class Judged(NamedTuple):
     """What an export is: whose, how many records, as of when, sealed by whom, and every fault that was found."""
 
-    project: str
+    owner: str
     records: int
     closed_at: str
     signer: str
@@ -82,15 +83,20 @@ class Judged(NamedTuple):
 # Writing --------------------------------------------------------------------------------------------------------
 
 
-def written(project: str, records: Sequence[Record], sealed: Sealed) -> bytes:
+def written(owner: str, records: Sequence[Record], sealed: Sealed) -> bytes:
     """Return the export of `records`, each chain in its order and as long as the root closed it."""
-    lines: list[dict[str, Any]] = [{"format": FORMAT, "project_code": project, "records": len(records)}]
+    lines: list[dict[str, Any]] = [{"format": FORMAT, _named(owner): owner, "records": len(records)}]
     heads: dict[Place, Head] = {}
     for record in audit.in_order(records):
-        heads |= audit.extended(project, heads, [record])
+        heads |= audit.extended(owner, heads, [record])
         lines.append(_record_line(record, heads[record.place]))
     lines.append(_root_line(sealed, heads))
     return b"".join(_spelled(line) for line in lines)
+
+
+def _named(owner: str) -> str:
+    """Return by which field the head names whose chains these are."""
+    return "ledger" if owner in frozenset(Ledger) else "project_code"
 
 
 def _record_line(record: Record, head: Head) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def judged(file: bytes, holds: Holds) -> Judged:
     for number, line in enumerate(lines, 1):
         reading.take(number, line, is_last=number == len(lines))
     reading.end(len(lines), holds)
-    told = (reading.project, reading.records, reading.closed_at, reading.signer)
+    told = (reading.owner, reading.records, reading.closed_at, reading.signer)
     return Judged(*told, tuple(reading.findings[:MOST_FINDINGS]))
 
 
@@ -145,7 +151,7 @@ class _Reading:
     """An export while it is read: how far each chain is, and what was found."""
 
     def __init__(self) -> None:
-        self.project, self.closed_at, self.signer = "", "", ""
+        self.owner, self.closed_at, self.signer = "", "", ""
         self.records = self.declared = 0
         self.findings: list[Finding] = []
         self._heads: dict[Place, Head] = {}
@@ -170,8 +176,8 @@ class _Reading:
             self.find(Fault.MALFORMED, number, f"this line is not of an export: {trouble!r}"[:200])
 
     def _begin(self, number: int, fields: Mapping[str, Any]) -> None:
-        told, self.project, self.declared = fields["format"], fields["project_code"], fields["records"]
-        if told != FORMAT or list(fields) != ["format", "project_code", "records"]:
+        told, self.owner, self.declared = fields.values()
+        if told != FORMAT or list(fields) != ["format", _named(self.owner), "records"]:
             self.find(Fault.MALFORMED, number, f"the format is not {FORMAT}")
 
     def _out_of_place(self, number: int) -> None:
@@ -184,7 +190,7 @@ class _Reading:
         if self._at is not None and place < self._at:
             self.find(Fault.MOVED, line, f"{where} stands behind records of {self._at}")
         self._at = place if self._at is None else max(self._at, place)
-        head = self._heads.get(place) or audit.beginning(self.project, place)
+        head = self._heads.get(place) or audit.beginning(self.owner, place)
         if number == head.entries + 1:
             if audit.entry(head.last, record) != entry:
                 self.find(Fault.CHANGED, line, f"{where} is not what was said")
@@ -221,7 +227,7 @@ class _Reading:
 
     def _seal(self, line: int, sealed: Sealed, holds: Holds) -> None:
         self.closed_at = sealed.root.closed_at
-        leaf = audit.leaf(self.project, self._heads)
+        leaf = audit.leaf(self.owner, self._heads)
         try:
             tree = hash_tree.root_from(leaf, sealed.index, sealed.leaves, sealed.path)
             signer = parse(sealed.certificate_der)
@@ -249,6 +255,8 @@ def _read(line: bytes) -> Mapping[str, Any]:
     return fields
 
 
+_ACTORS: Final = ("actor", "approved_by", "reported_by")
+"""Where an event says who acted; of two persons it is the one by whose word it counts."""
 _RECORD: Final = ["topic", "partition", "offset", "number", "type", "event_id", "certificate", "entry", "value"]
 
 
@@ -266,8 +274,8 @@ def _record(fields: Mapping[str, Any]) -> tuple[Record, int, bytes]:
 
 def _spoken(value: Mapping[str, Any]) -> tuple[str, str]:
     """Return what an event says of itself: its id, and the certificate that acted ('' where nobody did)."""
-    actor = value.get("actor")
-    certificate = actor.get("certificate", "") if isinstance(actor, dict) else ""
+    acted = (value.get(name) for name in _ACTORS)
+    certificate = next((one.get("certificate", "") for one in acted if isinstance(one, dict)), "")
     return value["event_id"], certificate
 
 

@@ -204,7 +204,8 @@ def window_receipt(event: ApplicationReceived) -> Act:
 def act_of(event: ItemSupplemented | ItemWithdrawn) -> Act:
     """Return what the builder did; it counts from the instant the platform received it."""
     if isinstance(event, ItemSupplemented):
-        return Act(ItemStep.SUPPLEMENT, PLATFORM, event.submitted_at, event.event_id, opinion=event.explanation)
+        by = event.actor or PLATFORM
+        return Act(ItemStep.SUPPLEMENT, by, event.submitted_at, event.event_id, opinion=event.explanation)
     return Act(ItemStep.WITHDRAW, event.actor, event.withdrawn_at, event.event_id, opinion=event.reason)
 
 

@@ -358,6 +358,7 @@ def supplement(process: StageProcess, given: SupplementSubmitted) -> tuple[Stage
             submitted_at=given.occurred_at,
             materials=given.materials,
             explanation=given.explanation,
+            actor=given.actor,
         ),
     )
 

@@ -5,7 +5,6 @@ from chassis.calendars import Calendars
 from chassis.catalogue import load
 from chassis.service import Service
 from contracts import topics
-from contracts.signing import RosterListed
 from supervision import api
 from supervision.closing import Closer
 from supervision.handlers import Handlers
@@ -29,7 +28,7 @@ def create(settings: Settings) -> Service:
     service.listens(
         Listen(topics.CALENDAR, handlers.on_rules),
         Listen(topics.POLICIES, handlers.on_rules),
-        Listen(topics.IDENTITY, handlers.on_rules, only=(RosterListed,)),
+        Listen(topics.IDENTITY, handlers.on_rules),
         Listen(topics.PROJECTS, handlers.on_project),
         Listen(topics.APPLICATIONS, handlers.on_project),
         Listen(topics.STAGES, handlers.on_project),

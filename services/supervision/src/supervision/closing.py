@@ -13,7 +13,7 @@ from supervision import auditing
 from supervision.store import audit
 
 MOST: Final = 400
-"""Projects under one root: as many as its event has room for."""
+"""Projects and ledgers under one root: as many as its event has room for."""
 RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
@@ -55,16 +55,16 @@ class Closer:
             return False
 
     async def close(self) -> int:
-        """Close one root over what moved; returns over how many projects. Raises NotNow while an earlier root has not
-        come back from its topic: a read model that is built anew has to know all of them first."""
+        """Close one root over what moved; returns over how many projects and ledgers. Raises NotNow while an earlier
+        root has not come back from its topic: a read model that is built anew has to know all of them first."""
         async with self._database.work() as work:
-            projects = await audit.moved(work, MOST)
-            if not projects:
+            moved = await audit.moved(work, MOST)
+            if not moved:
                 return 0
             if not await self._bus.has_read_to_end([topics.AUDIT_ROOTS.name], work):
                 raise NotNow("roots that were closed before are still to be read")
-            root = auditing.closed(await audit.last(work), projects, self._wallclock.now())
+            root = auditing.closed(await audit.last(work), moved, self._wallclock.now())
             await audit.take(work, [root])
             work.say(topics.AUDIT_ROOTS, root)
-        log.info("audit.closed", number=root.number, projects=len(projects))
-        return len(projects)
+        log.info("audit.closed", number=root.number, owners=len(moved))
+        return len(moved)

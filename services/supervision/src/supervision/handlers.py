@@ -2,10 +2,10 @@
 it, in the transaction of the batch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from chassis import shown
@@ -25,6 +25,7 @@ from contracts.timer import AcceptanceOverdue, CalendarAmended, ClockStepped, Re
 from evidence.audit import Place, Record
 from procedure.calendar import Calendar
 from supervision import domain, exchange, handlings, rules, signals
+from supervision.auditing import LEDGERS
 from supervision.domain import ItemRow, Mark, StageRow
 from supervision.exchange import Flow, Told
 from supervision.handlings import Consequence
@@ -36,6 +37,7 @@ from supervision.store import rules as kept_rules
 from supervision.store import signals as kept_signals
 
 AnyReceived = Sequence[Received[Any]]
+One = TypeVar("One")
 
 
 @dataclass(slots=True)
@@ -93,11 +95,19 @@ class Handlers:
         self._flows_told = not tells
 
     async def on_rules(self, events: AnyReceived, work: Work) -> None:
-        """Policies, calendar or roster changed: who, when, by which document, to what effect (Art. 18, 23)."""
+        """Policies, calendar, roster or certificates changed: who, when, by which document, to what effect; each is
+        entered in its ledger (Art. 18, 20, 23)."""
         amendments = [one.event for one in events if isinstance(one.event, CalendarAmended)]
         if amendments:
             await keep(work, amendments)
         await kept_rules.keep(work, [rule for one in events for rule in rules.changes(one.event)])
+        await self._enter(events, work)
+
+    async def _enter(self, events: AnyReceived, work: Work) -> None:
+        told = [(LEDGERS[one.raw.topic].value, one) for one in events]
+        await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told), {})
+        await audit.follow(work, _by_owner((ledger, _record(one)) for ledger, one in told))
+        self._moved()
 
     async def on_audit(self, events: Sequence[Received[AuditRootClosed | AuditRootSealed]], work: Work) -> None:
         """Roots of audit chains were closed, or sealed."""
@@ -261,13 +271,20 @@ def _mark(batch: Batch, event: AboutItem) -> None:
         batch.marks.append(mark)
 
 
+def _by_owner(told: Iterable[tuple[str, One]]) -> dict[str, list[One]]:
+    found: defaultdict[str, list[One]] = defaultdict(list)
+    for owner, one in told:
+        found[owner].append(one)
+    return found
+
+
 def _project(event: Event) -> str:
     """Return whose story an event belongs to; a notice is keyed by its builder, and tells of a project all the same."""
     return event.project_code if isinstance(event, NoticeSent) else event.key
 
 
 def _record(received: Received[Event]) -> Record:
-    """One event as an entry of its project's audit chain: the very bytes, at their very place."""
+    """One event as an entry of its owner's audit chain: the very bytes, at their very place."""
     raw, event = received.raw, received.event
     place = Place(raw.topic, raw.partition)
     return Record(place, raw.offset, type(event).__name__, str(event.event_id), raw.value or b"")

@@ -74,7 +74,7 @@ def router(office: Office) -> APIRouter:
     async def push_project(
         request: Request, caller: Platform, code: CodeInPath, body: PushedProject, key: IdempotencyKey
     ) -> Response:
-        return await office.once(request, caller, key, body.model_dump_json(), _push, office, code, body)
+        return await office.once(request, caller, key, body.model_dump_json(), _push, office, caller, code, body)
 
     @routes.get("/projects/{code}/inquiry", summary="统一征询")
     async def read_inquiry(caller: Reader, code: CodeInPath) -> Inquiry:
@@ -83,11 +83,12 @@ def router(office: Office) -> APIRouter:
     return routes
 
 
-async def _push(work: Work, key: Key, office: Office, code: ProjectCode, body: PushedProject) -> Answer:
+async def _push(work: Work, key: Key, office: Office, caller: Caller, code: ProjectCode, body: PushedProject) -> Answer:
     """The 多规合一 platform pushes a project; the same push twice is one project (Art. 4)."""
     project = Project(code, 1, body.name, body.process_type, body.jurisdiction, body.builder)
     known = await store.projects.find(work.connection, code, lock=True)
-    event = domain.admission.pushed(project, known, derived_id("push", key.caller, key.key), office.now())
+    cause = derived_id("push", key.caller, key.key)
+    event = domain.admission.pushed(project, known, caller.actor, cause, office.now())
     if event is not None:
         await store.projects.keep(work, project, event.version)
         work.say(topics.PROJECTS, event)

@@ -67,7 +67,7 @@ class Admitted:
     used: tuple[UUID, ...]
 
 
-def pushed(project: Project, known: Project | None, cause: UUID, at: datetime) -> ProjectRegistered | None:
+def pushed(project: Project, known: Project | None, by: Actor, cause: UUID, at: datetime) -> ProjectRegistered | None:
     """Return what a push says: a registration, an amendment, or nothing for the same push again (Art. 4).
 
     Raises OutOfScope or ProjectChanged.
@@ -89,6 +89,7 @@ def pushed(project: Project, known: Project | None, cause: UUID, at: datetime) -
         process_type=project.process_type,
         jurisdiction=project.jurisdiction,
         builder=project.builder,
+        actor=by,
     )
 
 

@@ -163,7 +163,7 @@ class Roster:
         await store.roster.decide(work, decided)
         await store.roster.keep(work, changed)
         entries = (await store.roster.entries(work, [serial]))[serial]
-        work.say(topics.IDENTITY, roster.listed(serial, holder, entries, request_id, now))
+        work.say(topics.IDENTITY, roster.listed(serial, holder, entries, request_id, now, decided))
         return await self._told(work, key, 200, decided)
 
     async def reject(self, work: Work, key: Key, caller: Caller, request_id: UUID, body: Rejection) -> Answer:

@@ -274,8 +274,13 @@ def _is_meant(held: Responsibility, left: Responsibility) -> bool:
     return replace(held, items=()) == replace(left, items=()) and left.items in ((), held.items)
 
 
-def listed(serial: str, holder: str, entries: Iterable[Entry], cause: UUID, at: datetime) -> RosterListed:
-    """Return all that the roster says of one holder: the bus keeps only the last word, so it must say everything."""
+def listed(
+    serial: str, holder: str, entries: Iterable[Entry], cause: UUID, at: datetime, change: Request | None = None
+) -> RosterListed:
+    """Return all that the roster says of one holder: whoever reads only the last word on it knows everything.
+
+    `change` is the approved request that it follows from, None for the initial list.
+    """
     return RosterListed(
         event_id=derived_id("roster", serial, cause),
         causation_id=cause,
@@ -284,4 +289,7 @@ def listed(serial: str, holder: str, entries: Iterable[Entry], cause: UUID, at: 
         serial=serial,
         holder=holder,
         entries=tuple(one.said for one in entries),
+        requested_by=None if change is None else change.requested_by,
+        approved_by=None if change is None else change.decided_by,
+        document=None if change is None else change.document,
     )

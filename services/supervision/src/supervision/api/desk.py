@@ -31,6 +31,7 @@ from supervision.domain import ItemRow, Names
 from supervision.store import rows, said
 
 Supervisor = Annotated[Caller, Depends(requires(Role.SUPERVISOR))]
+Auditor = Annotated[Caller, Depends(requires(Role.SUPERVISOR, Role.ADMIN))]
 Lead = Annotated[Caller, Depends(requires(Role.LEAD))]
 Officer = Annotated[Caller, Depends(requires(Role.OFFICER))]
 Presser = Annotated[Caller, Depends(requires(Role.SUPERVISOR, Role.LEAD))]

@@ -4,19 +4,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from chassis.identity import requires
 from contracts.codes import CITY
 from contracts.terms import Role
-from procedure.authority import Caller
-from supervision.api.desk import Desk, Most
+from supervision.api.desk import Auditor, Desk, Most
 from supervision.domain import places_of
 from supervision.rules import RuleKind
 from supervision.store import rules
-
-Auditor = Annotated[Caller, Depends(requires(Role.SUPERVISOR, Role.ADMIN))]
 
 
 class RuleView(BaseModel):

@@ -1,6 +1,7 @@
 """The heads of the audit chains, the roots that closed them, and the seals over the roots.
 
-A chain's records are the story's chapters themselves, raw; here stands only how far each chain is.
+A chain's records are the story's chapters themselves, raw; here stands only how far each chain is. The column
+`project_code` names the chain's owner: a project, or the ledger of what belongs to none.
 """
 
 from collections import defaultdict
@@ -53,7 +54,7 @@ _NEWEST = """
 
 
 class Newest(NamedTuple):
-    """The newest sealed root over a project's chains, and the project's place in it."""
+    """The newest sealed root over an owner's chains, and the owner's place in it."""
 
     place: int
     closed: AuditRootClosed
@@ -61,23 +62,23 @@ class Newest(NamedTuple):
 
 
 async def follow(work: Work, records: Mapping[str, Sequence[Record]]) -> None:
-    """Make each record of a batch an entry of its project's chain."""
+    """Make each record of a batch an entry of its owner's chain."""
     if not records:
         return
-    places = {(project, *record.place) for project, told in records.items() for record in told}
-    heads = _by_project(await work.fetch(_HEADS, *columns(sorted(places))))
+    places = {(owner, *record.place) for owner, told in records.items() for record in told}
+    heads = _by_owner(await work.fetch(_HEADS, *columns(sorted(places))))
     moved = [
-        (project, *place, *head)
-        for project, told in records.items()
-        for place, head in audit.extended(project, heads[project], told).items()
+        (owner, *place, *head)
+        for owner, told in records.items()
+        for place, head in audit.extended(owner, heads[owner], told).items()
     ]
     await work.execute(_KEEP, *columns(sorted(moved)))
 
 
-def _by_project(rows: Collection[asyncpg.Record]) -> defaultdict[str, dict[Place, Head]]:
+def _by_owner(rows: Collection[asyncpg.Record]) -> defaultdict[str, dict[Place, Head]]:
     heads: defaultdict[str, dict[Place, Head]] = defaultdict(dict)
-    for project, topic, partition, entries, last in rows:
-        heads[project][Place(topic, partition)] = Head(entries, last)
+    for owner, topic, partition, entries, last in rows:
+        heads[owner][Place(topic, partition)] = Head(entries, last)
     return heads
 
 
@@ -85,9 +86,9 @@ def _by_project(rows: Collection[asyncpg.Record]) -> defaultdict[str, dict[Place
 
 
 async def moved(work: Work, most: int) -> dict[str, dict[Place, Head]]:
-    """Return the chains of at most `most` projects that moved since they were closed; one process closes at a time."""
+    """Return the chains of at most `most` owners that moved since they were closed; one process closes at a time."""
     await work.execute("SELECT pg_advisory_xact_lock($1)", _ALONE)
-    return _by_project(await work.fetch(_MOVED, most))
+    return _by_owner(await work.fetch(_MOVED, most))
 
 
 async def last(work: Work) -> AuditRootClosed | None:
@@ -106,19 +107,15 @@ async def take(work: Work, events: Sequence[AuditRootClosed | AuditRootSealed]) 
 
 
 async def _take_root(work: Work, event: AuditRootClosed) -> None:
-    chains = [
-        (project.project_code, chain.topic, chain.partition, chain.entries)
-        for project in event.projects
-        for chain in project.chains
-    ]
+    chains = [(one.owner, chain.topic, chain.partition, chain.entries) for one in event.owners for chain in one.chains]
     await work.execute(_ADD_ROOT, event.root, event.number, event.model_dump_json())
-    await work.execute(_ADD_LEAVES, [project.project_code for project in event.projects], event.root)
+    await work.execute(_ADD_LEAVES, [one.owner for one in event.owners], event.root)
     await work.execute(_CLOSE, *columns(chains))
 
 
-async def newest(connection: Connection, project_code: str) -> Newest | None:
-    """Return the newest sealed root over a project's chains, or None when there is none yet."""
-    row = await connection.fetchrow(_NEWEST, project_code)
+async def newest(connection: Connection, owner: str) -> Newest | None:
+    """Return the newest sealed root over an owner's chains, or None when there is none yet."""
+    row = await connection.fetchrow(_NEWEST, owner)
     if row is None:
         return None
     closed = AuditRootClosed.model_validate_json(row["closed"], extra="ignore")

@@ -49,7 +49,7 @@ async def tell(work: Work, stories: Mapping[str, Sequence[str]], deeds: Mapping[
 
 
 async def of_project(connection: Connection, project_code: str) -> list[str]:
-    """Return the chapters of a project's story, each a JSON array of events, as they came."""
+    """Return the chapters of a project's or a ledger's story, each a JSON array of events, as they came."""
     return (await of_projects(connection, [project_code])).get(project_code, [])
 
 
