@@ -11,9 +11,14 @@ import pytest
 from contracts import topics
 from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event
-from contracts.intake import StageApplied
+from contracts.intake import PolicyPublished, StageApplied
+from contracts.parts import Actor
+from contracts.signing import RosterListed
 from contracts.terms import ItemStep as T
+from contracts.terms import Ledger
+from contracts.timer import CalendarAmended
 from contracts.topics import Topic
+from local.samples import sample
 from local.suite import migrate
 from supervision.store import story
 
@@ -72,6 +77,24 @@ async def test_what_was_done_before_the_instant_is_left_out(supervise: Any, told
         assert [one["event_id"] for one in await acts(supervision, since)] == of_key(told, since)
         later = told[-1][1].occurred_at + timedelta(days=1)
         assert await acts(supervision, later) == []
+
+
+async def test_what_an_administrators_key_did_to_roster_calendar_and_policies_is_among_them(supervise: Any) -> None:
+    key = Actor(holder="管理员", certificate=KEY)
+    did = {
+        topics.IDENTITY: sample(RosterListed).model_copy(update={"approved_by": key}),
+        topics.CALENDAR: sample(CalendarAmended).model_copy(update={"actor": key}),
+        topics.POLICIES: sample(PolicyPublished).model_copy(update={"actor": key}),
+    }
+    async with supervise() as supervision:
+        for topic, event in did.items():
+            supervision.append(topic, event)
+        await supervision.read()
+        listed = await acts(supervision)
+        elsewhere = await supervision.get(f"/certificates/{KEY}/acts", jurisdiction="210281")
+    assert {one["event_id"] for one in listed} == {str(event.event_id) for event in did.values()}
+    assert {(one["project_code"], one["holder"]) for one in listed} == {(one.value, "管理员") for one in Ledger}
+    assert elsewhere.json() == []
 
 
 async def test_no_chapter_of_others_is_read_to_find_them(supervise: Any, told: Any) -> None:

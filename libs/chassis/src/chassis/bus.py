@@ -38,6 +38,7 @@ TRIES_IN_PLACE: Final = 3
 OFFSET_COMMIT_SECONDS: Final = 2.0
 PARKED_TURN_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
+LONGEST_PACE_SECONDS: Final = 1.0
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 AnyHandler = Callable[[Sequence[Any], Work], Awaitable[None]]
@@ -141,7 +142,7 @@ class Bus:
         self._taking_over = False
         self._turn = asyncio.Lock()
         self._committed_at = 0.0
-        self._turned_at = 0.0
+        self._turned_at = self._took = 0.0
         self._subscriber: HasConsumer | None = None
         self._ends: KnowsEnds | None = None
         self.assigned = False
@@ -189,6 +190,7 @@ class Bus:
                 tries += 1
                 log.error("bus.failed", trouble=repr(trouble), records=len(records), tries=tries, exc_info=trouble)
                 await self._pause_and_poll(min(0.02 * 2**tries, LONGEST_PAUSE_SECONDS))
+        self._took = time.monotonic() - self._turned_at
         await self._commit_offsets(records)
 
     async def _one_transaction(self, records: Sequence["Record"], *, isolate: bool) -> None:
@@ -269,7 +271,13 @@ class Bus:
             work.held.extend(Held(received.raw, Why.FAILED, repr(trouble)) for received in events)
 
     async def pace(self, seconds: float) -> None:
-        """Wait until `seconds` have passed since the last batch began: who can wait reads fewer, fuller batches."""
+        """Wait until `seconds` have passed since the last batch began: who can wait reads fewer, fuller batches.
+
+        Under load, when a batch takes long, the next one waits for twice that time, a second at most: what is told of
+        one project in it then costs one change of its rows.
+        """
+        if seconds:
+            seconds = max(seconds, min(2 * self._took, LONGEST_PACE_SECONDS))
         left = self._turned_at + seconds - time.monotonic()
         if left > 0:
             await asyncio.sleep(left)

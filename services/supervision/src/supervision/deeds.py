@@ -6,17 +6,22 @@ begun are given to somebody else by the department's lead: nobody inherits them 
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from contracts.envelope import Event
+from contracts.parts import Actor
 from contracts.terms import ItemState
 from procedure.items import TERMINAL
 from supervision.domain import ItemRow
 from supervision.story import Line
 
+DOERS: Final = ("actor", "reported_by", "requested_by", "approved_by")
+"""The fields in which an event names who acted: one person, or who asked and who approved (Art. 18, 20, 23)."""
+
 
 class Deed(NamedTuple):
-    """One act under a certificate."""
+    """One act under a certificate; `project_code` names the ledger of an act that belongs to no project."""
 
     at: datetime
     project_code: str
@@ -29,9 +34,16 @@ class Deed(NamedTuple):
     offset: int
 
 
+def doers(event: Event) -> list[Actor]:
+    """Return who acted in an event: nobody, one person, or who asked and who approved."""
+    named = (getattr(event, field, None) for field in DOERS)
+    return [actor for actor in named if actor is not None]
+
+
 def deeds(stories: Mapping[str, Iterable[Line]], certificate: str, since: datetime | None) -> list[Deed]:
     """Return what was done under `certificate` from `since` on, the oldest first."""
-    found = [_deed(code, line) for code, told in stories.items() for line in told if _is_by(line, certificate)]
+    told = ((code, line, _holder(line, certificate)) for code, lines in stories.items() for line in lines)
+    found = [_deed(code, line, holder) for code, line, holder in told if holder is not None]
     return sorted(one for one in found if since is None or one.at >= since)
 
 
@@ -45,12 +57,14 @@ def is_open(item: ItemRow) -> bool:
     return ItemState(item.state) not in TERMINAL
 
 
-def _is_by(line: Line, certificate: str) -> bool:
-    actor = line.event.get("actor")
-    return isinstance(actor, dict) and actor.get("certificate") == certificate  # pyright: ignore[reportUnknownMemberType]
+def _holder(line: Line, certificate: str) -> str | None:
+    """Return by which name a certificate acted in an event; None when it did not."""
+    named: Iterable[Any] = (line.event.get(field) for field in DOERS)
+    acted = (actor for actor in named if isinstance(actor, dict))
+    return next((actor["holder"] for actor in acted if actor["certificate"] == certificate), None)
 
 
-def _deed(code: str, line: Line) -> Deed:
+def _deed(code: str, line: Line, holder: str) -> Deed:
     event: dict[str, Any] = line.event
     return Deed(
         at=datetime.fromisoformat(event["occurred_at"]),
@@ -59,7 +73,7 @@ def _deed(code: str, line: Line) -> Deed:
         item_code=str(event.get("item_code") or ""),
         item_id=str(event.get("item_id") or ""),
         event_id=event["event_id"],
-        holder=event["actor"]["holder"],
+        holder=holder,
         topic=line.topic,
         offset=line.offset,
     )

@@ -26,6 +26,7 @@ from evidence.audit import Place, Record
 from procedure.calendar import Calendar
 from supervision import domain, exchange, handlings, rules, signals
 from supervision.auditing import LEDGERS
+from supervision.deeds import doers
 from supervision.domain import ItemRow, Mark, StageRow
 from supervision.exchange import Flow, Told
 from supervision.handlings import Consequence
@@ -105,7 +106,10 @@ class Handlers:
 
     async def _enter(self, events: AnyReceived, work: Work) -> None:
         told = [(LEDGERS[one.raw.topic].value, one) for one in events]
-        await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told), {})
+        done = {
+            (ledger, actor.certificate): one.event.occurred_at for ledger, one in told for actor in doers(one.event)
+        }
+        await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told), done)
         await audit.follow(work, _by_owner((ledger, _record(one)) for ledger, one in told))
         self._moved()
 

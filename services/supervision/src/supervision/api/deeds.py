@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from chassis.database import Connection
 from chassis.identity import requires
+from contracts.codes import CITY
 from contracts.envelope import Instant
-from contracts.terms import ItemState, Role
+from contracts.terms import ItemState, Ledger, Role
 from procedure.authority import Caller, covers
 from supervision import deeds
 from supervision.api.desk import Desk
@@ -83,9 +84,9 @@ def router(desk: Desk) -> APIRouter:
 
 
 async def _done(connection: Connection, caller: Caller, serial: str, since: datetime | None) -> list[Deed]:
-    """Return what was done in the caller's territory."""
+    """Return what was done in the caller's territory; what belongs to no project is the city's."""
     told = await chapters.naming(connection, serial, since)
-    places = await rows.jurisdictions(connection, told)
+    places = await rows.jurisdictions(connection, told) | dict.fromkeys(told.keys() & set(Ledger), CITY)
     own = {code: lines(told[code]) for code, place in places.items() if covers(caller.jurisdiction, place)}
     return deeds.deeds(own, serial, since)
 
