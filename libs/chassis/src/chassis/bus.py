@@ -271,14 +271,8 @@ class Bus:
             work.held.extend(Held(received.raw, Why.FAILED, repr(trouble)) for received in events)
 
     async def pace(self, seconds: float) -> None:
-        """Wait until `seconds` have passed since the last batch began: who can wait reads fewer, fuller batches.
-
-        Under load, when a batch takes long, the next one waits for twice that time, a second at most: what is told of
-        one project in it then costs one change of its rows.
-        """
-        if seconds:
-            seconds = max(seconds, min(2 * self._took, LONGEST_PACE_SECONDS))
-        left = self._turned_at + seconds - time.monotonic()
+        """Wait until the next batch may begin, by the pace that is set and by how long the last one took."""
+        left = self._turned_at + paced(seconds, self._took) - time.monotonic()
         if left > 0:
             await asyncio.sleep(left)
 
@@ -474,6 +468,15 @@ class Bus:
         self._committed_at = now
         with contextlib.suppress(KafkaError):
             await self.consumer.commit({span.partition: span.next for span in spans_of(records)})
+
+
+def paced(seconds: float, took: float) -> float:
+    """Return how many seconds lie between the beginnings of two batches: who can wait reads fewer, fuller ones.
+
+    Under load, when a batch took long, it is twice that time, a second at most: whatever is told of one project in a
+    batch costs one change of its rows.
+    """
+    return max(seconds, min(2 * took, LONGEST_PACE_SECONDS)) if seconds else 0.0
 
 
 class TakesOver(ConsumerRebalanceListener):
