@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -57,9 +57,26 @@ async def send_all(producer: Producer, messages: Sequence[Encoded]) -> None:
     counts = {topic: await _partitions(producer, topic) for topic in {m.topic for m in messages}}
     for message in messages:
         lanes[message.topic, _hashed(message.key) % counts[message.topic]].append(message)
-    async with asyncio.TaskGroup() as group:
-        for (topic, partition), lane in lanes.items():
-            group.create_task(_send_lane(producer, topic, partition, lane))
+    await _all_or_first_trouble(_send_lane(producer, *place, lane) for place, lane in lanes.items())
+
+
+async def _all_or_first_trouble(sending: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; when one fails, the others are given up and its trouble is raised.
+
+    A TaskGroup leaves its task with a cancellation to its name when one fails, and in the first releases of Python 3.11
+    (Debian 12 has one) the next `asyncio.timeout` of that task then cancels it instead of timing out.
+    """
+    tasks = [asyncio.ensure_future(one) for one in sending]
+    if not tasks:
+        return
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _partitions(producer: Producer, topic: str) -> int:
