@@ -38,7 +38,7 @@ TRIES_IN_PLACE: Final = 3
 OFFSET_COMMIT_SECONDS: Final = 2.0
 PARKED_TURN_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
-LONGEST_PACE_SECONDS: Final = 1.0
+LONGEST_STRETCH: Final = 5
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 AnyHandler = Callable[[Sequence[Any], Work], Awaitable[None]]
@@ -473,10 +473,10 @@ class Bus:
 def paced(seconds: float, took: float) -> float:
     """Return how many seconds lie between the beginnings of two batches: who can wait reads fewer, fuller ones.
 
-    Under load, when a batch took long, it is twice that time, a second at most: whatever is told of one project in a
-    batch costs one change of its rows.
+    Under load, when a batch took long, it is twice that time, five times the pace at most: whatever is told of one
+    project in a batch costs one change of its rows.
     """
-    return max(seconds, min(2 * took, LONGEST_PACE_SECONDS)) if seconds else 0.0
+    return max(seconds, min(2 * took, LONGEST_STRETCH * seconds))
 
 
 class TakesOver(ConsumerRebalanceListener):

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         str, Field(description="Where OTLP traces and metrics go; empty: nowhere")
     ] = ""
     outbox_shards: Annotated[int, Field(ge=1, le=64, description="Relays that may work side by side")] = 1
-    pace_ms: Annotated[int, Field(ge=0, le=10_000, description="Least time between two batches, ms")] = 0
+    pace_ms: Annotated[
+        int, Field(ge=0, le=10_000, description="Least time between two batches, ms; under load up to five times it")
+    ] = 0
     batch_max_records: Annotated[int, Field(ge=1, le=10_000, description="Most records of one transaction")] = 4000
     park_limit_seconds: Annotated[int, Field(ge=1, description="How long an early record may wait")] = 600
     poison_limit_per_minute: Annotated[int, Field(ge=1, description="Dead letters a minute before reading stops")] = (
