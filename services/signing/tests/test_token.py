@@ -176,6 +176,23 @@ async def test_many_callers_sign_side_by_side(door: TokenDoor) -> None:
     assert all(one.certificate.has_signed(f"document {n}".encode(), one.value) for n, (one,) in enumerate(made))
 
 
+async def test_who_asks_for_little_does_not_wait_behind_a_long_list(door: TokenDoor) -> None:
+    long = asyncio.ensure_future(door.sign([(FORESTRY, digest(number)) for number in range(2000)]))
+    for number in range(3):
+        await door.sign([(PLANNING, digest(number))])
+        assert not long.done()
+    assert all(one.certificate.has_signed(f"document {n}".encode(), one.value) for n, one in enumerate(await long))
+
+
+async def test_one_order_that_fails_ends_the_list_and_its_threads_are_free(door: TokenDoor) -> None:
+    orders = [(FORESTRY, digest(number)) for number in range(20_000)]
+    orders[1] = ("nobody", digest())
+    with pytest.raises(PinFileUnsafe):
+        await door.sign(orders)
+    async with asyncio.timeout(SOON / 4):  # the rest of the list would keep the threads busy for longer
+        assert await door.sign([(PLANNING, digest())] * 10)
+
+
 async def test_a_token_that_is_pulled_out_closes_the_gate_and_opens_it_when_it_is_back(
     door: TokenDoor, seals: Authority
 ) -> None:

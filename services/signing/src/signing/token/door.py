@@ -6,6 +6,8 @@ anything. Whoever comes to a closed gate is told at once and comes again; readin
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,9 +25,11 @@ from signing.token.probe import bears_threads
 
 __all__ = ["Limits", "Order", "Signature", "TokenDoor", "TokenUnavailable"]
 
-SHARE: Final = 16
+TURN: Final = 0.05
+"""Seconds for which a thread signs for one caller before it asks who else waits."""
 TROUBLE: Final = (pkcs11.PKCS11Error, OSError, RuntimeError, ModuleFails)
 Order = tuple[str, bytes]
+Waiting = deque[tuple[int, Order]]
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
@@ -37,7 +41,7 @@ class Full(TokenUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many calls run side by side, how many shares of work may wait, and how long one share may take."""
+    """How many calls run side by side, how many more may wait, and how long one may take."""
 
     threads: int = 2
     waiting: int = 16
@@ -77,13 +81,17 @@ class TokenDoor:
 
     async def sign(self, orders: Sequence[Order]) -> list[Signature]:
         """Return a verified signature for each order (token's label, SHA-256 digest). Raises TokenUnavailable."""
-        shares = [orders[start : start + SHARE] for start in range(0, len(orders), SHARE)]
-        made: list[Signature] = []
-        for start in range(0, len(shares), self._limits.threads):
-            side_by_side = [self._call(_signing(share)) for share in shares[start : start + self._limits.threads]]
-            for one in await asyncio.gather(*side_by_side):
-                made.extend(one)
-        return made
+        waiting, made = deque(enumerate(orders)), dict[int, Signature]()
+        threads = min(self._limits.threads, len(orders))
+        try:
+            await asyncio.gather(*(self._keep_signing(waiting, made) for _ in range(threads)))
+        finally:
+            waiting.clear()  # for those who still sign when one has failed
+        return [made[number] for number in range(len(orders))]
+
+    async def _keep_signing(self, waiting: Waiting, made: dict[int, Signature]) -> None:
+        while waiting:
+            await self._call(lambda module: _sign_for_a_turn(module, waiting, made))
 
     async def certificate(self, label: str) -> Certificate:
         """Return the certificate in a token. Raises TokenUnavailable."""
@@ -182,5 +190,16 @@ class TokenDoor:
                 self._module = None
 
 
-def _signing(share: Sequence[Order]) -> Callable[[Module], list[Signature]]:
-    return lambda module: [module.sign(label, digest) for label, digest in share]
+def _sign_for_a_turn(module: Module, waiting: Waiting, made: dict[int, Signature]) -> None:
+    """Sign what waits, one after the other, beside other threads that do the same, until the turn is over."""
+    until = time.monotonic() + TURN
+    while time.monotonic() < until and (taken := _taken(waiting)):
+        number, (label, digest) = taken
+        made[number] = module.sign(label, digest)
+
+
+def _taken(waiting: Waiting) -> tuple[int, Order] | None:
+    try:
+        return waiting.popleft()
+    except IndexError:  # another thread was faster
+        return None

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pkcs11
 import structlog
@@ -70,12 +70,21 @@ class LoggedIn:
     anchor: Any
     key_id: bytes
     certificate: Certificate
-    public_key: PublicKey
+
+
+class _Key(NamedTuple):
+    """A key in one thread's session, with all that signing and verification need of it."""
+
+    private: Any
+    public: PublicKey
+    certificate: Certificate
+    sign: Callable[[Any, bytes], bytes]
+    verify: Callable[[PublicKey, bytes, bytes], bool]
 
 
 class _Thread(threading.local):
     def __init__(self) -> None:
-        self.keys: dict[str, Any] = {}
+        self.keys: dict[str, _Key] = {}
 
 
 class Module:
@@ -92,13 +101,19 @@ class Module:
 
     def sign(self, label: str, digest: bytes) -> Signature:
         """Return a token's signature over a SHA-256 digest. Raises TokenUnavailable or PKCS11Error."""
-        held = self.login(label)
-        if label not in self._thread.keys:
-            self._thread.keys[label] = private_key(held.token.open(), held.key_id)
-        value = SIGN[held.certificate.algorithm](self._thread.keys[label], digest)
-        if not VERIFY[held.certificate.algorithm](held.public_key, digest, value):
+        key = self._thread.keys.get(label) or self._key(label)
+        value = key.sign(key.private, digest)
+        if not key.verify(key.public, digest, value):
             raise ModuleFails(f"{label} made a signature that does not verify")
-        return Signature(value, held.certificate)
+        return Signature(value, key.certificate)
+
+    def _key(self, label: str) -> _Key:
+        """Return a token's key in a session of this thread's own, which keeps it."""
+        held = self.login(label)
+        private, algorithm = private_key(held.token.open(), held.key_id), held.certificate.algorithm
+        key = _Key(private, held.certificate.public_key, held.certificate, SIGN[algorithm], VERIFY[algorithm])
+        self._thread.keys[label] = key
+        return key
 
     def login(self, label: str) -> LoggedIn:
         """Return a token that is logged in; its first user in this life logs it in, once."""
@@ -134,7 +149,7 @@ class Module:
         key_id, certificate = _certificate(anchor, label)
         private_key(anchor, key_id)
         log.info("token.logged_in", token=label, certificate=certificate.serial, holder=certificate.holder)
-        return LoggedIn(token, anchor, key_id, certificate, certificate.public_key)
+        return LoggedIn(token, anchor, key_id, certificate)
 
     def _token(self, label: str) -> Any:
         found = list(self._library.get_tokens(token_label=label))
