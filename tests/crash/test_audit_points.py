@@ -18,20 +18,10 @@ from local.audit import trusting
 from local.authority import SEALS, Authority
 from local.authority.seals import prepare_seals
 from local.builder import BUILDER
-from local.postgres import Postgres, create_databases
-from local.processes import PROCESSES
 from local.rehearsal import HOSTED, Rehearsal, rehearsing
-from local.suite import CATALOGUE, migrate
+from local.suite import CATALOGUE
 
 CODES: Final = ("2018-210281-47-03-000123", "2018-210281-47-03-000124")
-
-
-@pytest.fixture(scope="module")
-def urls(postgres: Postgres) -> dict[str, str]:
-    names = {f"audit-{process.name}": process for process in PROCESSES}
-    made = create_databases(postgres.admin_url, names, "rehearsal")
-    migrate([f"{process.package}={made[name]}" for name, process in names.items()])
-    return {process.name: made[name] for name, process in names.items()}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Every handler of every service, and every write over HTTP, killed at every await: the story comes out the same."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,14 +21,10 @@ from contracts.parts import Actor, DayOrdered, Special
 from contracts.supervision import SpecialHandlingGranted
 from contracts.terms import DueCause, ItemStep, Outcome, ProcessType, SpecialEffect, SpecialKind, Stage
 from contracts.timer import CalendarAmended
-from local.authority import SEALS
-from local.authority.seals import prepare_seals
 from local.builder import BUILDER, FORM, SIGNED, USCC, scan
 from local.department import ROUTINE, report, routine
-from local.postgres import Postgres, create_databases
-from local.processes import PROCESSES
-from local.rehearsal import HOSTED, Rehearsal, rehearsing
-from local.suite import CATALOGUE, migrate
+from local.rehearsal import Rehearsal, rehearsing
+from local.suite import CATALOGUE
 
 CODE: Final = "2018-210281-47-03-000123"
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -93,20 +88,6 @@ class Departments:
             refused = report(item, ItemStep.CONCLUDE, outcome=Outcome.REFUSED, opinion="不予批准")
             return [*routine(item)[: len(ROUTINE) - 1], refused]
         return routine(item)
-
-
-@pytest.fixture(scope="module")
-def urls(postgres: Postgres) -> dict[str, str]:
-    made = create_databases(postgres.admin_url, [process.name for process in PROCESSES], "rehearsal")
-    migrate([f"{process.package}={made[process.name]}" for process in PROCESSES])
-    return made
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = prepare_seals(tmp_path_factory.mktemp("authority"), load(CATALOGUE), HOSTED)
-    os.environ.update(made.environment(SEALS))
-    return made.pins(SEALS)
 
 
 @pytest.fixture(scope="module")

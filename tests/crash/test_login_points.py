@@ -4,7 +4,6 @@ A nonce is gone for good at its first reading: whoever dies after that begins an
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,18 +13,12 @@ import httpx
 import orjson
 import pytest
 
-from chassis.catalogue import load
 from contracts.topics import IDENTITY
 from evidence import login
 from evidence.certificates import Purpose
-from local.authority import SEALS
-from local.authority.seals import prepare_seals
-from local.postgres import Postgres, create_databases
 from local.posts import person
-from local.processes import PROCESSES
-from local.rehearsal import HOSTED, Rehearsal, rehearsing
+from local.rehearsal import Rehearsal, rehearsing
 from local.standin import Holder, authority
-from local.suite import CATALOGUE, migrate
 
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
 ORIGIN: Final = "http://rehearsal"
@@ -33,21 +26,6 @@ OFFICER: Final = person("officer", jurisdiction="210281", department="RFB")
 LOST: Final = f"/certificates/{OFFICER.serial}"
 Tale = Callable[["Desk"], Awaitable[None]]
 Live = Callable[[Tale], None]
-
-
-@pytest.fixture(scope="module")
-def urls(postgres: Postgres) -> dict[str, str]:
-    names = {f"login-{process.name}": process for process in PROCESSES}
-    made = create_databases(postgres.admin_url, names, "rehearsal")
-    migrate([f"{process.package}={made[name]}" for name, process in names.items()])
-    return {process.name: made[name] for name, process in names.items()}
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = prepare_seals(tmp_path_factory.mktemp("authority"), load(CATALOGUE), HOSTED)
-    os.environ.update(made.environment(SEALS))
-    return made.pins(SEALS)
 
 
 @pytest.fixture(scope="module")

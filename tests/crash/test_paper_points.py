@@ -31,11 +31,9 @@ from local.authority import SEALS, Authority
 from local.authority.seals import wanted_seals
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import ROUTINE, report
-from local.postgres import Postgres, create_databases
-from local.processes import PROCESSES
 from local.rehearsal import HOSTED, Rehearsal, rehearsing
 from local.standin import authority as people
-from local.suite import CATALOGUE, Child, development_grants, migrate
+from local.suite import CATALOGUE, Child, development_grants
 
 CODE: Final = "2018-210281-47-03-000124"
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -96,10 +94,7 @@ def sealing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 
 
 @pytest.fixture(scope="module")
-def house(postgres: Postgres, sealing: Authority, tmp_path_factory: pytest.TempPathFactory) -> House:
-    names = {f"papers-{process.name}": process for process in PROCESSES}
-    made = create_databases(postgres.admin_url, names, "rehearsal")
-    migrate([f"{process.package}={made[name]}" for name, process in names.items()])
+def house(urls: dict[str, str], sealing: Authority, tmp_path_factory: pytest.TempPathFactory) -> House:
     folder = tmp_path_factory.mktemp("papers")
     settings = {
         "document_form": "pdf",
@@ -111,7 +106,7 @@ def house(postgres: Postgres, sealing: Authority, tmp_path_factory: pytest.TempP
     }
     pairs = [pair for place in HOSTED for pair in load(CATALOGUE).catalogue.departments_of(JurisdictionCode(place))]
     settings["seal_grants_file"].write_text(development_grants(pairs, HOSTED).replace(REFUSED, ""))
-    return House({process.name: made[name] for name, process in names.items()}, sealing.pins(SEALS), settings)
+    return House(urls, sealing.pins(SEALS), settings)
 
 
 def trusting(sealing: Authority, folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """The roster where processes die and topics lag: one change whatever died, and no recall overtakes a late reader."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,34 +17,15 @@ from contracts.envelope import Event, derived_id
 from contracts.parts import Actor
 from contracts.terms import ItemStep, Outcome, ProcessType, Stage
 from contracts.topics import IDENTITY
-from local.authority import SEALS
-from local.authority.seals import prepare_seals
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import report
-from local.postgres import Postgres, create_databases
-from local.processes import PROCESSES
-from local.rehearsal import HOSTED, Rehearsal, rehearsing
-from local.suite import CATALOGUE, migrate
+from local.rehearsal import Rehearsal, rehearsing
+from local.suite import CATALOGUE
 
 CODE: Final = "2018-210281-47-03-000180"
 OPENS: Final = datetime(2026, 3, 2, 1, tzinfo=UTC)
 ITEM, NEW = "S1-09", Actor(holder="新任经办人", certificate="CA-NEW")
 Tale = Callable[[Rehearsal], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def urls(postgres: Postgres) -> dict[str, str]:
-    names = {f"roster-{process.name}": process for process in PROCESSES}
-    made = create_databases(postgres.admin_url, names, "rehearsal")
-    migrate([f"{process.package}={made[name]}" for name, process in names.items()])
-    return {process.name: made[name] for name, process in names.items()}
-
-
-@pytest.fixture(scope="module")
-def seals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = prepare_seals(tmp_path_factory.mktemp("authority"), load(CATALOGUE), HOSTED)
-    os.environ.update(made.environment(SEALS))
-    return made.pins(SEALS)
 
 
 class Departments:
