@@ -1,10 +1,12 @@
 """Fixtures with real parts: one suite, one broker and one database server per worker, started when first asked for."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from local import ports
 from local.kafka import Kafka
@@ -57,6 +59,31 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
         _missing("pkcs11" if "softhsm" in str(trouble).lower() else "kafka", trouble)
     yield whole
     whole.stop()
+
+
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Root has no sandbox, containers have little shared memory, and the browser has nothing to say to its maker."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser, for modules without a test that is a coroutine: its driver keeps the thread's event loop."""
+    path = shutil.which("chromium")
+    if path is None:
+        _missing("browser", Trouble("apt-get install chromium"))
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
 
 
 def _shared(factory: pytest.TempPathFactory) -> Path:

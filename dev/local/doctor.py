@@ -53,6 +53,7 @@ CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("p11-kit", _library("libp11-kit.so.0"), "comes by itself on Debian; else install p11-kit"),
     ("fonts", _fonts, f"come by themselves on Debian; else install {', '.join(fonts.PACKAGES[:2])}"),
     ("poppler", lambda: shutil.which("pdfsig") or "", "comes by itself for root on Debian; else install poppler-utils"),
+    ("Chromium", lambda: shutil.which("chromium") or "not here: tests of pages are skipped", ""),
 ]
 
 

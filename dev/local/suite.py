@@ -346,6 +346,7 @@ class Suite:
         pem = self.folder / "authority" / "certificates" / f"{PLATFORM}.pem"
         return {
             "PLATFORM_CERTIFICATE_FILE": str(pem),
+            "AGENT_URL": self.url("ca-agent"),
             "LOGIN_PER_MINUTE": "60000",
             "REVOCATION_SECONDS": "5",
         }

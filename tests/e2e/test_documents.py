@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
 from contracts.codes import ItemCode
 from contracts.envelope import derived_id
@@ -273,6 +274,18 @@ def test_anybody_verifies_a_file_at_the_page(suite: Suite, printed: httpx.Respon
     altered = httpx.post(url, content=printed.content.replace(b"%PDF", b"%PDE"), headers=kind, timeout=60).json()
     assert altered["finding"] == "ALTERED"
     assert httpx.post(url, content=b"", headers=kind, timeout=60).json()["finding"] == "UNSIGNED"
+
+
+def test_a_citizen_is_told_in_a_browser(suite: Suite, printed: httpx.Response, chromium: Browser) -> None:
+    """The page has no script; what it says is read as a citizen sees it."""
+    page = chromium.new_context(locale="zh-CN", java_script_enabled=False).new_page()
+    for content, said in ((printed.content, "真实有效"), (printed.content[:-1] + b"x", "被改动")):
+        file = {"name": "批复.pdf", "mimeType": "application/pdf", "buffer": content}
+        page.goto(f"{suite.url('signing')}/verify")
+        page.get_by_label("选择文书文件").set_input_files(file)  # pyright: ignore[reportArgumentType]
+        page.get_by_role("button", name="核验").click()
+        expect(page.get_by_role("status")).to_contain_text(said)
+    page.context.close()
 
 
 def test_the_code_on_a_document_leads_to_its_seal(suite: Suite, printed: httpx.Response, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Problem(BaseModel):
     code: str
     article: str | None = None
     errors: list[dict[str, str]] = []
+    choices: list[dict[str, str]] = []
 
 
 SENTENCES: Final[Mapping[str, str]] = {
@@ -74,9 +75,14 @@ STATUS_CODES: Final[Mapping[int, tuple[str, str]]] = {
 
 
 def answer(
-    status: int, code: str, detail: str, article: str | None = None, errors: Sequence[Mapping[str, str]] = ()
+    status: int,
+    code: str,
+    detail: str,
+    article: str | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    choices: Sequence[Mapping[str, str]] = (),
 ) -> Response:
-    """Return a problem as an HTTP response."""
+    """Return a problem as an HTTP response; `choices` is what would be accepted instead, where one can choose."""
     sentence = f"{detail}（{REGULATION}{article}）" if article else detail
     body: dict[str, Any] = {
         "type": f"{TYPE_BASE}{code.lower().replace('_', '-')}",
@@ -86,6 +92,7 @@ def answer(
         "code": code,
         "article": article,
         "errors": list(errors),
+        "choices": list(choices),
     }
     metrics.refused(code)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
@@ -104,7 +111,7 @@ def install(app: FastAPI) -> None:
 
 async def _refusal(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
-    return answer(refusal.status, refusal.code, refusal.message, refusal.article)
+    return answer(refusal.status, refusal.code, refusal.message, refusal.article, choices=refusal.choices)
 
 
 async def _invalid(request: Request, invalid: Exception) -> Response:

@@ -4,6 +4,7 @@ Subclasses' docstrings are the sentences that a person reads; `{name}` in them i
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -14,8 +15,10 @@ class Refusal(Exception):
     status: ClassVar[int] = 409
     """The HTTP status it is told with."""
 
-    def __init__(self, **facts: object) -> None:
+    def __init__(self, choices: Sequence[Mapping[str, str]] = (), **facts: object) -> None:
+        """`choices`: what would be accepted instead, by field, where one can choose."""
         super().__init__()
+        self.choices = choices
         self.facts = facts
 
     @property

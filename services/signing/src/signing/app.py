@@ -13,7 +13,7 @@ from evidence import trust
 from evidence.certificates import parse_pem
 from procedure.notices import NOTICED
 from signing import web
-from signing.api import logins, losses, roster
+from signing.api import entrance, logins, losses, roster
 from signing.api.logins import Logins
 from signing.domain import initial
 from signing.domain.papers import grants_of
@@ -71,6 +71,7 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(logins.router(doors, Rates(settings.login_per_minute)))
+    service.serves(entrance.router(settings.agent_url))
     service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)

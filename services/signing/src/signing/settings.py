@@ -24,14 +24,17 @@ class Settings(settings.Settings):
     login_origin: Annotated[
         str, Field(description="Origin that a key signs at login, as browsers see it: https://host")
     ]
+    agent_url: Annotated[
+        str, Field(pattern=r"^https?://[\w.:-]+$", description="Where the login page finds the agent beside a key")
+    ] = "http://127.0.0.1:8181"
     login_per_minute: Annotated[int, Field(ge=1, description="Login requests an address may make a minute")] = 300
     session_hours: Annotated[float, Field(gt=0, le=24, description="How long a session lasts")] = 8
     revocation_seconds: Annotated[float, Field(gt=0, description="How often revocation lists are fetched, s")] = 300
     batch_forbidden: Annotated[
         str, Field(description="Seals whose token signs no batches, comma-separated; *: none does")
     ] = ""
-    token_waiting: Annotated[int, Field(ge=1, le=1000, description="Shares of 16 signatures that may wait")] = 16
-    token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a share may take, s")] = 5.0
+    token_waiting: Annotated[int, Field(ge=1, le=1000, description="Calls of the tokens that may wait")] = 16
+    token_seconds: Annotated[float, Field(gt=0, le=60, description="Longest that a call may take, s")] = 5.0
     document_form: Annotated[
         Literal["pdf", "digest"], Field(description="digest only to measure without PDFs; refused in production")
     ] = "pdf"

@@ -11,7 +11,6 @@ from datetime import datetime
 from email.message import Message
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,10 +24,10 @@ from contracts.codes import Sha256
 from evidence import confined, signatures
 from evidence.documents import LARGEST, Finding, Verdict
 from procedure.refusals import Refusal
-from signing import store
+from signing import pages, store
 from signing.revoked import RevokedList
 
-PAGE: Final = Template((Path(__file__).parent / "templates" / "verify.html").read_text("utf-8"))
+PAGE: Final = pages.page("verify")
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 FORM: Final = "multipart/form-data"
 HEAD_ENDS: Final = b"\r\n\r\n"
@@ -44,11 +43,7 @@ FACTS: Final = {
 """What is shown of a file, and how it is called."""
 SIDE_BY_SIDE: Final = 2
 MOST_WAITING: Final = 20
-SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+SECURITY: Final = pages.security(form_action="'self'")
 
 
 class DocumentUnknown(Refusal):

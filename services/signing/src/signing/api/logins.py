@@ -79,11 +79,12 @@ class Challenge(BaseModel):
 
 
 class SessionView(BaseModel):
-    """Who is logged in, as what, until when."""
+    """Who is logged in, as what (`post` says it in words), until when."""
 
     session_id: UUID
     holder: str
     certificate: str
+    post: str
     role: Role
     jurisdiction: JurisdictionCode | None
     department: DepartmentCode | None
@@ -98,6 +99,7 @@ class SessionView(BaseModel):
             session_id=s.session_id,
             holder=s.certificate.holder,
             certificate=s.certificate.serial,
+            post=str(post),
             role=post.role,
             jurisdiction=post.jurisdiction,
             department=post.department,

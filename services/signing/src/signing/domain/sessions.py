@@ -149,6 +149,12 @@ class Post:
         places = (self.jurisdiction, self.department, self.uscc)
         return " ".join([label(self.role), *(one for one in places if one is not None)])
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """How one says that this one is meant, with its `name` in words."""
+        told = {"name": str(self), "role": self.role.value, "jurisdiction": self.jurisdiction}
+        return {name: one for name, one in {**told, "department": self.department}.items() if one is not None}
+
     def fits(self, wanted: "Post") -> bool:
         """Whether this post is meant by `wanted`, which may leave open what decides nothing."""
         pairs = ((wanted.jurisdiction, self.jurisdiction), (wanted.department, self.department))
@@ -211,7 +217,7 @@ def chosen(held: Collection[Post], wanted: Post | None) -> Post:
     if not meant:
         raise NotOnRoster
     if len(meant) > 1:
-        raise ChooseYourPost(posts="；".join(map(str, meant)))
+        raise ChooseYourPost([one.asked for one in meant], posts="；".join(map(str, meant)))
     return meant[0]
 
 
