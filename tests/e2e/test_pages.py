@@ -189,4 +189,4 @@ def test_a_document_of_a_foreign_authority_is_not_believed(page: Page, suite: Su
     page.goto(f"{suite.url('signing')}/verify")
     page.get_by_label("选择文书文件").set_input_files(foreign)  # pyright: ignore[reportArgumentType]
     page.get_by_role("button", name="核验").click()
-    expect(page.get_by_role("status")).to_contain_text("不受信任")
+    expect(page.get_by_role("status")).to_contain_text("不是由受信任的电子认证服务机构")

@@ -2,19 +2,25 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from chassis.http import create_app
+from chassis.identity import Door
+from chassis.standing import Standing
+from chassis.wallclock import RealClock
 from evidence import trust
 from evidence.documents import LARGEST, Finding
 from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import office, prepared
+from signing import web
 from signing.revoked import RevokedList
 from signing.web import NoFile, Verifier, router, uploaded_file
 
@@ -79,10 +85,15 @@ async def test_the_page_judges_by_the_lists_that_signing_fetches(published: Publ
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     folder = trust_folder(tmp_path, ISSUER)
-    app = FastAPI()
+    app = create_app("signing", lifespan=nothing, wallclock=RealClock(), door=Door(None, Standing(10)))
     app.include_router(router(Verifier(None, folder, RevokedList(trust.load(folder), 60))))  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signing") as client:
         yield client
+
+
+@asynccontextmanager
+async def nothing(app: FastAPI) -> AsyncGenerator[None, None]:
+    yield
 
 
 async def test_a_browser_without_scripts_is_answered_with_a_page(page: httpx.AsyncClient) -> None:
@@ -102,6 +113,37 @@ async def test_what_is_no_file_or_too_large_is_answered_with_a_page_as_well(page
     for size in (LARGEST + 1, LARGEST + 10_000):
         large = await page.post("/verify", files={"file": ("a.pdf", bytes(size), "application/pdf")})
         assert large.status_code == 413 and "32 MB" in large.text
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """A file of 1 MB that does not end."""
+    yield bytes(1024 * 1024)
+    await asyncio.Event().wait()
+
+
+PDF: Final = {"Content-Type": "application/pdf"}
+
+
+async def test_all_files_together_are_bounded_and_room_comes_back(
+    page: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "MOST_HELD", 2 * 1024 * 1024)
+    sending = [asyncio.create_task(page.post("/verify", content=endless(), headers=PDF)) for _ in range(3)]
+    done, waiting = await asyncio.wait(sending, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    assert [one.result().status_code for one in done] == [429] and len(waiting) == 2
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await page.post("/verify", content=SEALED, headers=PDF)).json()["finding"] == "VALID"
+
+
+async def test_a_file_that_does_not_come_is_not_waited_for(
+    page: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "SECONDS_TO_SEND", 0.01)
+    async with asyncio.timeout(5):
+        told = await page.post("/verify", content=endless(), headers=PDF)
+    assert (told.status_code, told.json()["code"]) == (408, "TOO_SLOW")
 
 
 @pytest.mark.parametrize(

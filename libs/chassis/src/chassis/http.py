@@ -1,12 +1,14 @@
 """The HTTP side of a service: one app with problems, guards against hostile bodies, and the caller's door."""
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import metrics, problems
@@ -16,8 +18,11 @@ from chassis.wallclock import WallClock
 
 LARGEST_BODY: Final = 1024 * 1024
 DEEPEST_JSON: Final = 32
-STREAMED: Final = ("application/octet-stream", "application/pdf", "image/jpeg", "image/png")
-"""Uploads go through unread; their route limits them."""
+SECONDS_TO_SEND: Final = 30.0
+"""How long a body may take to come; whoever sends slower holds a place for nothing."""
+STREAMED: Final = ("application/octet-stream", "application/pdf", "image/jpeg", "image/png", "multipart/form-data")
+"""Uploads go through unread, to a route that takes them `streamed` and limits them itself."""
+LIFTED: Final = "lianshen.body_limit_lifted"
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
@@ -73,14 +78,42 @@ class BodyGuard:
         counted = _counting(send)
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().decode("latin-1").lower()
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS") or kind in STREAMED:
-            await self._app(scope, receive, counted)
+            await self._app(scope, _limited(scope, receive), counted)
             return
-        body = await _read(receive)
+        try:
+            async with asyncio.timeout(SECONDS_TO_SEND):
+                body = await _read(receive)
+        except TimeoutError:
+            await problems.answer(408, *problems.STATUS_CODES[408])(scope, receive, counted)
+            return
         refusal = _refusal(body, kind)
         if refusal is not None:
             await problems.answer(*refusal)(scope, receive, counted)
             return
         await self._app(scope, _replaying(body or b"", receive), counted)
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """What is not `streamed` is read whole by FastAPI, before it asks who comes: no further than any other body."""
+    lifted, size = asyncio.Event(), 0
+    scope[LIFTED] = lifted
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY and not lifted.is_set():
+            raise HTTPException(413)
+        return message
+
+    return limited
+
+
+def streamed(request: Request) -> AsyncIterator[bytes]:
+    """Return an upload piece by piece, however long it is: the route that takes it so limits it."""
+    if LIFTED in request.scope:
+        request.scope[LIFTED].set()
+    return request.stream()
 
 
 def _refusal(body: bytes | None, kind: str) -> tuple[int, str, str] | None:

@@ -67,6 +67,7 @@ STATUS_CODES: Final[Mapping[int, tuple[str, str]]] = {
     404: ("NOT_FOUND", "没有找到"),
     405: ("METHOD_NOT_ALLOWED", "不支持这种请求方法"),
     406: ("NOT_ACCEPTABLE", "无法提供所要的格式"),
+    408: ("TOO_SLOW", "请求内容发送过慢"),
     413: ("TOO_LARGE", "内容过大"),
     415: ("UNSUPPORTED_MEDIA_TYPE", "不支持这种内容类型，应为 application/json"),
     500: ("INTERNAL_ERROR", "系统内部错误，请稍后再试"),

@@ -6,6 +6,8 @@ anywhere is judged in a process of its own, within bounds (`evidence.confined`),
 
 import asyncio
 import base64
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
@@ -20,6 +22,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from chassis.database import Database
+from chassis.http import streamed
 from contracts.codes import Sha256
 from evidence import confined, signatures
 from evidence.documents import LARGEST, Finding, Verdict
@@ -43,6 +46,9 @@ FACTS: Final = {
 """What is shown of a file, and how it is called."""
 SIDE_BY_SIDE: Final = 2
 MOST_WAITING: Final = 20
+MOST_HELD: Final = 128 * 1024 * 1024
+"""Bytes of files that are held for all who verify together."""
+SECONDS_TO_SEND: Final = 60.0
 SECURITY: Final = pages.security(form_action="'self'")
 
 
@@ -65,6 +71,13 @@ class NoFile(Refusal):
 
     article = "第十六条"
     status = 400
+
+
+class TooSlow(Refusal):
+    """文件上传时间过长，请稍后再试"""
+
+    article = None
+    status = 408
 
 
 class VerifierBusy(Refusal):
@@ -103,7 +116,32 @@ class Verifier:
     folder: Path
     revoked: RevokedList
     waiting: int = 0
+    held: int = 0
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SIDE_BY_SIDE))
+
+    @asynccontextmanager
+    async def received(self, request: Request, most: int) -> AsyncGenerator[bytes, None]:
+        """Hold a request's body, at most `most` bytes of it, until it is judged. Raises DocumentTooLarge, TooSlow, or
+        VerifierBusy while all bodies together are more than there is room for."""
+        body = bytearray()  # a list of its parts would hold forty bytes for each that came alone
+        try:
+            await self._receive(request, body, most)
+            yield bytes(body)
+        finally:
+            self.held -= len(body)
+
+    async def _receive(self, request: Request, body: bytearray, most: int) -> None:
+        try:
+            async with asyncio.timeout(SECONDS_TO_SEND):
+                async for part in streamed(request):
+                    body += part
+                    self.held += len(part)
+                    if len(body) > most:
+                        raise DocumentTooLarge
+                    if self.held > MOST_HELD:
+                        raise VerifierBusy
+        except TimeoutError:
+            raise TooSlow from None
 
     async def judge(self, pdf: bytes) -> Verdict:
         """Return what is found of a file. Raises VerifierBusy."""
@@ -151,8 +189,9 @@ def router(verifier: Verifier) -> APIRouter:
 
     async def judged(request: Request, document: UUID | None) -> HTMLResponse:
         try:
-            file = uploaded_file(request.headers["content-type"], await _received(request, LARGEST + AROUND))
-            return await shown(document, _result(_view(await verifier.judge(file))))
+            async with verifier.received(request, LARGEST + AROUND) as body:
+                verdict = await verifier.judge(uploaded_file(request.headers["content-type"], body))
+            return await shown(document, _result(_view(verdict)))
         except Refusal as refusal:
             return await shown(document, _box("other", refusal.message), refusal.status)
 
@@ -164,7 +203,8 @@ def router(verifier: Verifier) -> APIRouter:
     async def verify_file(request: Request, document: Annotated[UUID | None, Query()] = None) -> Any:
         if request.headers.get("content-type", "").lower().startswith(FORM):
             return await judged(request, document)
-        return _view(await verifier.judge(await _received(request, LARGEST)))
+        async with verifier.received(request, LARGEST) as body:
+            return _view(await verifier.judge(body))
 
     @routes.get("/verify/{document}", summary="按编号查询文书")
     async def read_registered(document: UUID) -> RegisteredView:
@@ -189,17 +229,6 @@ def uploaded_file(content_type: str, body: bytes) -> bytes:
     if end - begin > LARGEST:
         raise DocumentTooLarge
     return body[begin:end]
-
-
-async def _received(request: Request, most: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise DocumentTooLarge
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _view(verdict: Verdict) -> VerdictView:

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from chassis.database import Work
-from chassis.http import traceparent_of
+from chassis.http import streamed, traceparent_of
 from chassis.identity import requires
 from contracts import topics
 from contracts.codes import ItemCode, MaterialCode
@@ -68,7 +68,7 @@ def router(office: Office) -> APIRouter:
 async def _upload(office: Office, request: Request, caller: Caller) -> UploadView:
     """Store a scan of an original, streamed, by its SHA-256 (Art. 8)."""
     kind = unquote(request.headers.get("content-type", "")).split(";")[0].strip().lower()
-    stored = await office.materials.keep(request.stream(), kind)
+    stored = await office.materials.keep(streamed(request), kind)
     async with office.database.work() as work:
         await store.given.keep_upload(work, caller.uscc or "", stored)
     return UploadView(sha256=stored.sha256, size=stored.size, media_type=stored.media_type)
