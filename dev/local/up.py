@@ -62,6 +62,7 @@ def _print_table(suite: Suite) -> None:
     print(f"  {'kafka':18} {suite.bootstrap}\n  {'postgres':18} 127.0.0.1:{suite.postgres.port}")
     print(f"  {'authority':18} {suite.url('authority')}   /issuing.crl /ocsp /tsa")
     print(f"  {'ca-agent':18} {suite.url('ca-agent')}   the persons' keys; heard from {suite.url('signing')} alone")
+    print(f"  {'pages':18} {suite.url('signing')}/login   {suite.url('signing')}/verify")
     print(f"\nlogs in {FOLDER / 'logs'}; Ctrl-C or ./run down stops everything\n", flush=True)
 
 

@@ -34,7 +34,7 @@ function choices(fieldset, name, options) {
   for (const [value, text] of options) {
     const label = document.createElement("label"), input = document.createElement("input");
     Object.assign(input, { type: "radio", name, value, required: true, checked: options.length === 1 });
-    label.append(input, " " + text);
+    label.append(input, text);
     fieldset.append(label);
   }
   fieldset.hidden = options.length === 0;
