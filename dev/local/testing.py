@@ -16,7 +16,8 @@ def main(arguments: list[str]) -> int:
     """Run pytest with `arguments` (all tests without any). Exit code 0 only if lint and tests passed."""
     if "--help" in arguments or "-h" in arguments:
         print(
-            "usage: ./run test [pytest arguments]   LIANSHEN_REQUIRE=kafka,postgres,pkcs11,browser turns a skip into a failure"
+            "usage: ./run test [pytest arguments]"
+            "   LIANSHEN_REQUIRE=kafka,postgres,pkcs11,browser turns a skip into a failure"
         )
         return 0
     linted = 0 if arguments else lint.main([])

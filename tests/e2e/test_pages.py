@@ -54,7 +54,7 @@ def test_one_comes_in_and_goes_with_the_keyboard_alone(page: Page) -> None:
     choose(page, SUPERVISOR)
     page.keyboard.press("Enter")
     expect(page.locator("#me")).to_contain_text(SUPERVISOR.holder)
-    expect(page.locator("#post")).to_have_text(f"监察人员 {CITY}")
+    expect(page.locator("#post")).to_have_text("监察人员（大连市）")
     expect(page.get_by_role("button", name="退出登录")).to_be_focused()
     [cookie] = [one for one in page.context.cookies() if one["name"] == "lianshen_session"]
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
@@ -91,9 +91,9 @@ def test_who_has_several_posts_chooses_one(page: Page, suite: Suite) -> None:
         return page.locator("#result").inner_text()
 
     eventually(told, lambda sentence: "请选择其一" in sentence)
-    page.get_by_role("radio", name="监察人员 210213").check()
+    page.get_by_role("radio", name="监察人员（金州区）").check()
     page.get_by_role("button", name="登录", exact=True).click()
-    expect(page.locator("#post")).to_have_text("监察人员 210213")
+    expect(page.locator("#post")).to_have_text("监察人员（金州区）")
 
 
 def _becomes_a_supervisor(suite: Suite, who: Person) -> None:

@@ -67,6 +67,7 @@ def create(settings: Settings) -> Service:
         service.wallclock,
         responders,
         PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        catalogues[-1],
         settings.login_origin,
         timedelta(hours=settings.session_hours),
     )

@@ -172,14 +172,16 @@ class Verifier:
 def router(verifier: Verifier) -> APIRouter:
     """Return the routes."""
     routes = APIRouter()
+    page = {"content": {"text/html": {"schema": {"type": "string"}}}}
     uploaded: dict[str, Any] = {
+        "responses": {"200": page, "default": page},
         "requestBody": {
             "required": True,
             "content": {
                 "application/pdf": {"schema": {"type": "string", "format": "binary"}},
                 FORM: {"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}},
             },
-        }
+        },
     }
 
     async def shown(document: UUID | None, result: str = "", status: int = 200) -> HTMLResponse:

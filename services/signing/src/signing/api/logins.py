@@ -25,6 +25,7 @@ from evidence import login, service_token
 from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.login import NotProved, Token
 from procedure.authority import Caller
+from procedure.catalogue import Catalogue
 from procedure.refusals import Refusal
 from procedure.roster import CertificateIsSuspended
 from signing import store
@@ -93,13 +94,13 @@ class SessionView(BaseModel):
     ends_at: datetime
 
     @classmethod
-    def of(cls, s: Session) -> "SessionView":
+    def of(cls, s: Session, city: Catalogue) -> "SessionView":
         post = s.post
         return cls(
             session_id=s.session_id,
             holder=s.certificate.holder,
             certificate=s.certificate.serial,
-            post=str(post),
+            post=post.in_words(city),
             role=post.role,
             jurisdiction=post.jurisdiction,
             department=post.department,
@@ -140,6 +141,7 @@ class Logins:
         wallclock: WallClock,
         responders: Responders,
         platform: Platform,
+        city: Catalogue,
         origin: str,
         lasts: timedelta,
     ) -> None:
@@ -147,6 +149,7 @@ class Logins:
         self._wallclock = wallclock
         self._responders = responders
         self._platform = platform
+        self.city = city
         self.origin = origin
         self.lasts = lasts
 
@@ -189,7 +192,7 @@ class Logins:
             await _hold_to_standing(work, serial)
             entries = (await store.roster.entries(work, [serial]))[serial]
             business = self._wallclock.now()
-            session = sessions.begin(uuid4(), certificate, entries, wanted, business, _now(), self.lasts)
+            session = sessions.begin(uuid4(), certificate, entries, wanted, self.city, business, _now(), self.lasts)
             await store.logins.add(work, secret, session)
         metrics.add("lianshen_logins_total", label=session.post.role.value)
         return secret, session
@@ -283,11 +286,11 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
         rates.take(_address(request))
         secret, session = await logins.begin(request.cookies.get(BROWSER, ""), body, _address(request))
         keep(response, SESSION, secret, session.ends_at - session.begun_at)
-        return Begun(session=secret, **dict(SessionView.of(session)))
+        return Begun(session=secret, **dict(SessionView.of(session, logins.city)))
 
     @routes.get("/session", summary="登录：当前会话")
     async def read_session(request: Request) -> SessionView:
-        return SessionView.of(await logins.session(_secret(request)))
+        return SessionView.of(await logins.session(_secret(request)), logins.city)
 
     @routes.delete("/session", summary="登录：退出", status_code=204)
     async def end(request: Request) -> Response:

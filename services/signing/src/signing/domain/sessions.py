@@ -15,6 +15,7 @@ from contracts.labels import label
 from contracts.terms import Role
 from evidence.certificates import Certificate, Reason
 from evidence.login import Fault
+from procedure.catalogue import Catalogue
 from procedure.refusals import Refusal
 from procedure.roster import NotOnRoster, in_force
 from signing.domain.roster import Entry
@@ -145,15 +146,18 @@ class Post:
     department: DepartmentCode | None = None
     uscc: CreditCode | None = None
 
-    def __str__(self) -> str:
-        places = (self.jurisdiction, self.department, self.uscc)
-        return " ".join([label(self.role), *(one for one in places if one is not None)])
+    def in_words(self, city: Catalogue) -> str:
+        """Return the post as one reads it: 经办人（瓦房店市自然资源局）; what `city` has no name for, by its code."""
+        place = city.places.get(self.jurisdiction) if self.jurisdiction else None
+        office = city.departments.get(self.department, self.department) if self.department else None
+        parts = (place.name if place else self.jurisdiction, office, self.uscc)
+        return f"{label(self.role)}（{''.join(one for one in parts if one)}）"
 
-    @property
-    def asked(self) -> dict[str, str]:
-        """How one says that this one is meant, with its `name` in words."""
-        told = {"name": str(self), "role": self.role.value, "jurisdiction": self.jurisdiction}
-        return {name: one for name, one in {**told, "department": self.department}.items() if one is not None}
+    def choice(self, city: Catalogue) -> dict[str, str]:
+        """Return how one says that this one is meant: role, jurisdiction, department; and its `name` in words."""
+        told = {"name": self.in_words(city), "role": self.role.value}
+        held = {"jurisdiction": self.jurisdiction, "department": self.department}
+        return told | {name: one for name, one in held.items() if one}
 
     def fits(self, wanted: "Post") -> bool:
         """Whether this post is meant by `wanted`, which may leave open what decides nothing."""
@@ -193,15 +197,17 @@ def begin(
     certificate: Certificate,
     entries: Iterable[Entry],
     wanted: Post | None,
+    city: Catalogue,
     now: datetime,
     at: datetime,
     lasts: timedelta,
 ) -> Session:
-    """Return the session of a proved holder: `entries` are its certificate's, `now` is business time, `at` real time.
+    """Return the session of a proved holder: `entries` are its certificate's, `city` names places,
+    `now` is business time, `at` real time.
 
     Raises NotOnRoster (no such post), ChooseYourPost (more than one).
     """
-    post = chosen(posts(certificate, entries, now), wanted)
+    post = chosen(posts(certificate, entries, now), wanted, city)
     return Session(session_id, certificate, post, at, min(at + lasts, certificate.not_after))
 
 
@@ -211,13 +217,14 @@ def posts(certificate: Certificate, entries: Iterable[Entry], now: datetime) -> 
     return list(dict.fromkeys([*_builders(certificate), *held]))
 
 
-def chosen(held: Collection[Post], wanted: Post | None) -> Post:
+def chosen(held: Collection[Post], wanted: Post | None, city: Catalogue) -> Post:
     """Return the one post that is meant. Raises NotOnRoster or ChooseYourPost."""
     meant = [one for one in held if wanted is None or one.fits(wanted)]
     if not meant:
         raise NotOnRoster
     if len(meant) > 1:
-        raise ChooseYourPost([one.asked for one in meant], posts="；".join(map(str, meant)))
+        choices = [one.choice(city) for one in meant]
+        raise ChooseYourPost(choices, posts="；".join(one["name"] for one in choices))
     return meant[0]
 
 
