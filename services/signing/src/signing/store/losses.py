@@ -20,6 +20,7 @@ _ADD = """
 """
 _OF = "SELECT * FROM suspensions WHERE serial = $1"
 _ALL = "SELECT * FROM suspensions ORDER BY suspended_at, serial"
+_AMONG = "SELECT serial FROM suspensions WHERE serial = ANY($1::text[])"
 _UNSUSPENDED = """
     SELECT serial, holder FROM roster_holders AS h WHERE serial = ANY($1::text[])
     AND NOT EXISTS (SELECT FROM suspensions AS s WHERE s.serial = h.serial) ORDER BY serial
@@ -55,6 +56,11 @@ async def suspension(connection: Connection | Work, serial: str) -> Suspension |
 async def suspensions(connection: Connection) -> Sequence[Suspension]:
     """Return every suspension there is, the oldest first."""
     return [_suspension(row) for row in await connection.fetch(_ALL)]
+
+
+async def among(work: Work, serials: Collection[str]) -> set[str]:
+    """Return those of `serials` that are suspended."""
+    return {row["serial"] for row in await work.fetch(_AMONG, list(serials))}
 
 
 async def unsuspended(work: Work, serials: Collection[str]) -> dict[str, str]:
