@@ -95,6 +95,14 @@ def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Holds) -
     assert json.loads(file.splitlines()[1])["certificate"] == "5A7" and judged(file, holds).findings == ()
 
 
+@pytest.mark.parametrize("spelled", ["1.0", "true"])
+def test_the_number_of_records_is_spelled_in_one_way(spelled: str, holds: Holds) -> None:
+    one = written(PROJECT, RECORDS[:1], sealed(RECORDS[:1]))
+    assert faults(one, holds) == set()
+    other = one.replace(b'"records":1}', b'"records":%s}' % spelled.encode(), 1)
+    assert other != one and Fault.MALFORMED in faults(other, holds)
+
+
 def test_raw_values_stand_in_it_as_they_stood_on_the_bus() -> None:
     values = [json.loads(line)["value"].encode() for line in FILE.splitlines()[1:-1]]
     assert values == [one.value for one in audit.in_order(RECORDS)]

@@ -177,6 +177,7 @@ class _Reading:
 
     def _begin(self, number: int, fields: Mapping[str, Any]) -> None:
         told, self.owner, self.declared = fields.values()
+        _whole(self.declared)
         if told != FORMAT or list(fields) != ["format", _named(self.owner), "records"]:
             self.find(Fault.MALFORMED, number, f"the format is not {FORMAT}")
 
