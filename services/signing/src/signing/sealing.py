@@ -30,6 +30,7 @@ WHY: Final = {
     Reason.REVOKED: "证书已被吊销",
     Reason.EXPIRED: "证书已过期",
     Reason.WRONG_PURPOSE: "证书不是用于签章的证书",
+    Reason.UNKNOWN_SEAL: "用章单位不在用章机关名单上",
     Reason.UNKNOWN_CA: "证书的签发机构不在受信任名单上",
     Reason.WEAK: "证书所用的密码算法不符合要求",
 }
