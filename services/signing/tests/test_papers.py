@@ -397,7 +397,7 @@ async def desk(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGener
                                     approved_by, document)
         VALUES ($1, '5A01', 'officer', '210281', 'GHJ', '', $2, '甲', '乙', '名单')
     """
-    tables = "decisions, seals, refused_seals, suspensions, roster_entries, roster_holders"
+    tables = "decisions, seals, refused_seals, suspensions, past_suspensions, roster_entries, roster_holders"
     await database.pool.execute(f"TRUNCATE {tables} CASCADE")
     await database.pool.execute("INSERT INTO roster_holders (serial, holder) VALUES ('5A01', '张三')")
     await database.pool.execute(enter, uuid4(), AT - timedelta(days=9))
@@ -475,6 +475,25 @@ async def test_no_digest_of_a_callers_own_reaches_a_token(desk: Desk, kind: Docu
     await desk.decide(decided(1))
     (answer,) = await desk.ask(opinion(1, document_kind=kind, digest=DIGEST, seal=seal))
     assert (answer.code, desk.door.used) == ("NOT_REGISTERED", 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "code"),
+    [(0, None, "OFFICER_SUSPENDED"), (1, None, None), (-2, 1, "OFFICER_SUSPENDED"), (-2, 0, None)],
+)
+async def test_what_was_decided_by_a_lost_key_is_not_sealed_and_what_it_decided_before_is(
+    desk: Desk, since: int, until: int | None, code: str | None
+) -> None:
+    """Minutes around the decision. Whatever a worker let through before it heard of the loss ends here."""
+    await desk.decide(decided(1))
+    by = Actor(holder="管理员", certificate="A-1")
+    at = AT + timedelta(minutes=since)
+    async with desk.database.work() as work:
+        assert await store.losses.add(work, Suspension("5A01", "张三", "遗失", at, at, by))
+        if until is not None:
+            await store.losses.lift(work, "5A01", AT + timedelta(minutes=until))
+    (answer,) = await desk.ask(request(1))
+    assert getattr(answer, "code", None) == code and desk.door.used == (code is None)
 
 
 BOTH = pytest.mark.parametrize("asked", [request(1), opinion(1)], ids=["file", "record"])

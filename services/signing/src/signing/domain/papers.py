@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
@@ -26,6 +26,8 @@ from procedure.roster import may_handle
 
 RECORDS: Final = frozenset({DocumentKind.OPINION, DocumentKind.REFUSAL})
 """What may stay on the platform without a file: what a consulted department says, also when it objects (Art. 14)."""
+Span: TypeAlias = tuple[datetime, datetime | None]
+"""From when to when a certificate did not count; open while it does not."""
 COLUMNS: Final = ("seal", "jurisdiction", "department", "kinds", "since", "until")
 
 
@@ -45,6 +47,12 @@ class OfficerNotOnRoster(Refusal):
     """作出决定的人员不在责任人名单上，不予签章"""
 
     article = "第十八条"
+
+
+class OfficerSuspended(Refusal):
+    """作出决定时，决定人员的证书已经挂失，不予签章"""
+
+    article = "第二十条"
 
 
 class SealNotTrusted(Refusal):
@@ -148,10 +156,12 @@ def hold(
     grants: Iterable[Grant],
     entries: Sequence[RosterEntry],
     at: datetime,
+    suspended: Iterable[Span] = (),
 ) -> None:
-    """Hold a request to its decision, the grants at `at`, and the `entries` of who decided.
+    """Hold a request to its decision, the grants at `at`, and to who decided: its `entries`, and when its certificate
+    was `suspended`. A worker may hear of a loss two seconds late; what it let through until then is not sealed.
 
-    Raises NotRegistered, SealNotGranted or OfficerNotOnRoster.
+    Raises NotRegistered, SealNotGranted, OfficerNotOnRoster or OfficerSuspended.
     """
     if decision is None or not _is_of(request, decision):
         raise NotRegistered
@@ -159,6 +169,15 @@ def hold(
         raise SealNotGranted(seal=request.seal)
     if not _has_its_officer(decision, entries):
         raise OfficerNotOnRoster
+    if _is_suspended(decision, suspended):
+        raise OfficerSuspended
+
+
+def _is_suspended(decision: Decision, suspended: Iterable[Span]) -> bool:
+    if decision.item_code is None:  # what the window gives says what the platform recorded, whoever asks for it
+        return False
+    at = decision.decided_at
+    return any(since <= at and (until is None or at < until) for since, until in suspended)
 
 
 def _has_its_officer(decision: Decision, entries: Sequence[RosterEntry]) -> bool:

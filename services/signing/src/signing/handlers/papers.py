@@ -56,13 +56,15 @@ class Papers:
         registers them. No token is touched."""
         decisions = await store.papers.decisions(work, [received.event.request_id for received in requests])
         ready = await self._known(requests, decisions, work)
-        entries = await store.roster.entries(work, {one.certificate for one in decisions.values()})
+        who = {one.certificate for one in decisions.values()}
+        entries, suspended = await store.roster.entries(work, who), await store.losses.spans(work, who)
         now, grants = self.wallclock.now(), self.grants()
 
         def hold(request: SealRequested) -> None:
             decision = decisions.get(request.request_id)
-            held = [] if decision is None else entries[decision.certificate]
-            papers.hold(request, decision, grants, [one.said for one in held], now)
+            serial = "" if decision is None else decision.certificate
+            said = [one.said for one in entries.get(serial, ())]
+            papers.hold(request, decision, grants, said, now, suspended.get(serial, ()))
 
         return await self._sifted(ready, hold, work)
 
