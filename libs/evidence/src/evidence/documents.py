@@ -45,7 +45,7 @@ SENTENCES: Final[Mapping[Finding, str]] = {
     Finding.VALID: "文书真实有效：由“{organisation}”签章，签章之后内容没有任何改动，与书面形式文件具有同等的行政效力。"
     "请核对该机关与文书落款一致。",
     Finding.ALTERED: "文书不可信：文件在签章之后被改动过，或者已经损坏，请勿采用，请向出具机关索取原件。",
-    Finding.REVOKED_BEFORE_SIGNING: "文书不可信：签章时所用的证书已经被撤销，该签章无效，请向出具机关核实。",
+    Finding.REVOKED_BEFORE_SIGNING: "文书不可信：签章时所用的证书已经被撤销或者挂失，该签章无效，请向出具机关核实。",
     Finding.UNKNOWN_CA: "无法认定：签章所用的证书不是由受信任的电子认证服务机构为签章签发的，请向出具机关核实。",
     Finding.UNKNOWN_SEAL: "文书不可信：签章的“{organisation}”不在用章机关名单上，不是联合审批平台出具的文书，请勿采用，"
     "请向有关机关核实。",

@@ -73,7 +73,7 @@ def create(settings: Settings) -> Service:
         timedelta(hours=settings.session_hours),
     )
     service.serves(logins.router(doors, Rates(settings.login_per_minute)))
-    service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
+    service.serves(web.router(Verifier(service.database, service.wallclock, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses.router(service.database, service.wallclock))

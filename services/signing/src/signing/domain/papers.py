@@ -176,7 +176,11 @@ def hold(
 def _is_suspended(decision: Decision, suspended: Iterable[Span]) -> bool:
     if decision.item_code is None:  # what the window gives says what the platform recorded, whoever asks for it
         return False
-    at = decision.decided_at
+    return is_within(decision.decided_at, suspended)
+
+
+def is_within(at: datetime, suspended: Iterable[Span]) -> bool:
+    """Whether a certificate did not count at an instant."""
     return any(since <= at and (until is None or at < until) for since, until in suspended)
 
 

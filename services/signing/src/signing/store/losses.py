@@ -68,7 +68,7 @@ async def among(work: Work, serials: Collection[str]) -> set[str]:
     return {row["serial"] for row in await work.fetch(_AMONG, list(serials))}
 
 
-async def spans(work: Work, serials: Collection[str]) -> defaultdict[str, list[Span]]:
+async def spans(work: Connection | Work, serials: Collection[str]) -> defaultdict[str, list[Span]]:
     """Return from when to when certificates did not count; a suspension of now is open."""
     found: defaultdict[str, list[Span]] = defaultdict(list)
     for serial, since, until in await work.fetch(_SPANS, list(serials)):
