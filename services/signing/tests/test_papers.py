@@ -25,7 +25,7 @@ from contracts.intake import WindowDocumentRequested
 from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, OnExpiry, Outcome, Role, SealForm, Stage
-from evidence import documents, seals, trust
+from evidence import documents, records, seals, trust
 from evidence.certificates import Certificate, Purpose
 from evidence.documents import Finding
 from evidence.revocation import Revocations, parse_list
@@ -36,7 +36,6 @@ from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.samples import sample
 from local.suite import migrate
-from procedure import records
 from procedure.notices import OF_THE_WINDOW, WINDOW, request_id_of
 from procedure.refusals import Refusal
 from signing import store

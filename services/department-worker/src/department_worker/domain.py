@@ -52,9 +52,10 @@ from contracts.terms import (
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import documents, window
 from department_worker.documents import Facts
+from evidence import records
 from procedure import clock as clocks
 from procedure import items as law
-from procedure import lights, records
+from procedure import lights
 from procedure.calendar import SHANGHAI, Calendar, YearNotCovered
 from procedure.catalogue import Catalogue
 from procedure.items import Act, Happened, Item, advance

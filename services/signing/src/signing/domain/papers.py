@@ -19,7 +19,7 @@ from contracts.envelope import derived_id
 from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealRejected
 from contracts.terms import DocumentKind, Outcome, SealForm
-from procedure import records
+from evidence import records
 from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW, WINDOW, NoticedStep, request_id_of
 from procedure.refusals import Refusal
 from procedure.roster import may_handle

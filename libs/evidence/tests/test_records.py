@@ -7,8 +7,8 @@ from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, ProjectC
 from contracts.department_worker import ItemDecided
 from contracts.parts import Actor
 from contracts.terms import Outcome
+from evidence import records
 from local.samples import sample
-from procedure import records
 
 FACTS = {
     "item_id": UUID(int=1),
