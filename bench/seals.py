@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pkcs11
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -258,23 +259,54 @@ async def _heard(
 
 async def _batches(suite: Suite, count: int) -> dict[str, Any]:
     _tell("opinions in batches")
-    asked = {one.request_id: one for one in (_opinion(suite, number) for number in range(count))}
+    signers = _officers(suite)
+    asked = {one.request_id: one for one in (_opinion(signers, number) for number in range(count))}
+    await _register(suite, asked.values())
     before = await _ends(suite, topics.SEALS)
     began = time.time()
     await _say(suite, topics.SEAL_REQUESTS, asked.values())
     answers = await _heard(suite, topics.SEALS, before, lambda found: len(found) >= count)
     seconds = max(one.at for one in answers) / 1000 - began
-    signers = {one.serial: one for one in _seal_certificates(suite)}
+    owners = {one.serial: one for one in _seal_certificates(suite)}
     proven = 0
     for one in answers:
         seal = SealCompleted.model_validate_json(one.value, extra="ignore")
-        seals.hold(seal, bytes.fromhex(asked[seal.request_id].digest), signer_of(signers[seal.certificate]))
+        seals.hold(seal, bytes.fromhex(asked[seal.request_id].digest), signer_of(owners[seal.certificate]))
         proven += 1
     return {"batch_per_second": round(count / seconds), "batch_proven": proven, "unanswered": count - proven}
 
 
-def _opinion(suite: Suite, number: int) -> SealRequested:
-    departments = suite.departments()[PLACE]
+def _officers(suite: Suite) -> list[tuple[str, Actor]]:
+    """Return each department with somebody on the roster who decides there."""
+    logins = {code: suite.log_in("officer", jurisdiction=PLACE, department=code) for code in suite.departments()[PLACE]}
+    return [(code, Actor(holder=one.who.holder, certificate=one.who.serial)) for code, one in logins.items()]
+
+
+async def _register(suite: Suite, asked: Iterable[SealRequested]) -> None:
+    """Enter what is asked for as decided: said on the bus, it would be parked by every other service."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            one.request_id,
+            one.item_id,
+            one.item_code,
+            *one.seal.split("."),
+            "GRANTED",
+            one.actor.certificate,
+            one.digest,
+            now,
+            False,
+        )
+        for one in asked
+    ]
+    columns = "request_id item_id item_code jurisdiction department outcome certificate record decided_at special"
+    connection: Any = await asyncpg.connect(suite.databases["signing"])
+    await connection.copy_records_to_table("decisions", records=rows, columns=columns.split())
+    await connection.close()
+
+
+def _opinion(officers: Sequence[tuple[str, Actor]], number: int) -> SealRequested:
+    department, actor = officers[number % len(officers)]
     made = derived_id("bench", number)
     return SealRequested(
         event_id=made,
@@ -286,8 +318,8 @@ def _opinion(suite: Suite, number: int) -> SealRequested:
         item_code=ItemCode("S1-09"),
         document_kind=DocumentKind.OPINION,
         digest=Sha256(sha256(b"%d" % number).hexdigest()),
-        seal=f"{PLACE}.{departments[number % len(departments)]}",
-        actor=Actor(holder="张三", certificate="CA-BENCH"),
+        seal=f"{PLACE}.{department}",
+        actor=actor,
     )
 
 

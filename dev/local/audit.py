@@ -9,8 +9,9 @@ import httpx
 
 from contracts.terms import Ledger
 from evidence import trust
-from evidence.bundle import Holds, Judged, judged
+from evidence.bundle import Judged, judged
 from evidence.certificates import Certificate, Purpose
+from evidence.seals import Holds
 from evidence.sm2 import OpenSslMissing
 from local import ports
 from local.explain import supervision_token

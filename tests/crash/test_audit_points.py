@@ -13,7 +13,8 @@ from contracts import topics
 from contracts.signing import AuditRootSealed
 from contracts.supervision import AuditRootClosed
 from contracts.terms import Ledger
-from evidence.bundle import Holds, judged
+from evidence.bundle import judged
+from evidence.seals import Holds
 from local.audit import trusting
 from local.authority import SEALS, Authority
 from local.authority.seals import prepare_seals

@@ -5,14 +5,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 
-from contracts.envelope import derived_id
+from contracts.department_worker import ItemDecided
+from contracts.envelope import Event, derived_id
 from contracts.signing import SealCompleted
 from contracts.terms import ItemStep, Outcome, ProcessType, Stage
-from evidence import seals
+from evidence import records, seals
 from local import audit
 from local.audit import trusting
 from local.authority import SEALS
@@ -24,6 +25,7 @@ CODE: Final = "2018-210281-47-03-000431"
 APPLICATION: Final = str(derived_id("application", CODE, 1))
 STEPS: Final = (ItemStep.ACCEPT, ItemStep.REVIEW, ItemStep.APPROVE, ItemStep.CONCLUDE)
 OPINION: Final = "S1-09"
+Said = TypeVar("Said", bound=Event)
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +107,20 @@ def test_the_ledger_of_roster_and_certificates_is_exported_and_judged(
 
 
 def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: People) -> None:
-    [seal] = [
-        SealCompleted.model_validate_json(json.dumps(one["event"]), extra="ignore")
-        for one in told(people)
-        if one["type"] == "SealCompleted"
-    ]
-    assert seal.algorithm == "tree/ecdsa-p256-sha256" and seal.proof is not None
+    """From what the topics say and the trust folder, nothing else: whose seal, and over which words."""
     made = people.suite.authority
     assert made is not None
+    decided, seal = only(people, ItemDecided), only(people, SealCompleted)
+    assert seal.algorithm == "tree/ecdsa-p256-sha256" and seal.proof is not None
+    seals.judge(seal, bytes.fromhex(records.digest_of(decided)), trusting(made.trust))
     department = f"{item(people)['jurisdiction']}.{item(people)['department']}"
-    certificate = made.token(department, SEALS).certificate
-    trusting(made.trust)(certificate, seal.signed_at)
-    seals.hold(seal, bytes.fromhex(seal.digest), seals.signer_of(certificate))
+    assert seal.certificate == made.token(department, SEALS).certificate.serial
+
+
+def only(people: People, kind: type[Said]) -> Said:
+    """Return the one event of a kind that was said of the project."""
+    [found] = [json.dumps(one["event"]) for one in told(people) if one["type"] == kind.__name__]
+    return kind.model_validate_json(found, extra="ignore")
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,14 @@ import pytest
 from contracts.codes import CITY
 from contracts.envelope import derived_id
 from contracts.terms import ItemStep, ProcessType, Stage
+from evidence import confined
+from evidence.documents import Finding
 from local import judge
+from local.authority import SEALS
 from local.builder import People, eventually
 from local.people import Refused
 from local.suite import Suite
+from procedure.notices import WINDOW
 
 CODE: Final = "2018-210281-47-03-002000"
 LOAD: Final = "2018-210281-47-03-0021{:02d}"
@@ -223,3 +227,28 @@ def test_a_suspension_is_lifted_by_two_persons_and_everywhere(suite: Suite, peop
 
     eventually(answers, lambda found: REFUSED not in found)
     anew.close()
+
+
+def test_a_lost_seal_seals_nothing_and_who_asks_again_later_has_the_document(
+    suite: Suite, people: People, item_id: str
+) -> None:
+    """The window's seal is reported as lost: its receipt is refused, and made anew once the seal counts again."""
+    assert suite.authority is not None
+    serial = suite.authority.token(f"{PLACE}.{WINDOW}", SEALS).certificate.serial
+    receipt = f"{suite.url('intake')}/applications/{derived_id('application', CODE, 1)}/documents/RECEIPT"
+
+    def read() -> httpx.Response:
+        return suite.http.get(receipt, headers=people.builder())
+
+    loss = f"{suite.url('signing')}/certificates/{serial}/loss"
+    lost = suite.http.post(loss, json={"reason": "印章遗失"}, headers=people.admin(CITY))
+    assert lost.status_code == 201, lost.text
+    suite.http.post(receipt, headers=people.builder()).raise_for_status()
+    refused = eventually(read, lambda answer: answer.json()["code"] != "DOCUMENT_NOT_ISSUED")
+    assert told(refused) == (409, "DOCUMENT_REFUSED") and "已挂失" in refused.json()["detail"]
+    _reinstate(suite, people, serial)
+    suite.http.post(receipt, headers=people.builder()).raise_for_status()
+    made = eventually(read, lambda answer: answer.status_code == 200)
+    assert confined.judge(made.content, suite.authority.trust).finding is Finding.VALID
+    seals = [one["event"] for one in judge.read_topics(suite) if one["event"].get("seal") == f"{PLACE}.{WINDOW}"]
+    assert len({one["request_id"] for one in seals}) == 2

@@ -1,5 +1,6 @@
 """An export of audit chains is whole, or it is found where it is not."""
 
+import base64
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -13,12 +14,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from evidence import audit, bundle, trust
+from contracts.codes import Sha256
+from contracts.department_worker import ItemDecided
+from contracts.signing import BatchProof, SealCompleted
+from contracts.terms import DocumentKind, SealForm
+from evidence import audit, bundle, hash_tree, records, trust
 from evidence.audit import NO_ROOT, Head, Place, Record, Root
-from evidence.bundle import Fault, Holds, Judged, Sealed, judged, written
+from evidence.bundle import Fault, Judged, Sealed, judged, written
 from evidence.certificates import Certificate, Purpose
 from evidence.hash_tree import Tree
+from evidence.seals import Holds
 from evidence.testing import NOW, Authority, revoked, trust_folder
+from local.samples import sample
 
 PROJECT, LEDGER = "2018-210281-47-03-000123", "identity"
 TOPICS = (
@@ -93,6 +100,14 @@ def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Holds) -
     one = Record(Place("approval.identity.v1", 0), 1, "Told", "1", json.dumps(value).encode())
     file = written(LEDGER, [one], sealed([one], owner=LEDGER))
     assert json.loads(file.splitlines()[1])["certificate"] == "5A7" and judged(file, holds).findings == ()
+
+
+@pytest.mark.parametrize("spelled", ["1.0", "true"])
+def test_the_number_of_records_is_spelled_in_one_way(spelled: str, holds: Holds) -> None:
+    one = written(PROJECT, RECORDS[:1], sealed(RECORDS[:1]))
+    assert faults(one, holds) == set()
+    other = one.replace(b'"records":1}', b'"records":%s}' % spelled.encode(), 1)
+    assert other != one and Fault.MALFORMED in faults(other, holds)
 
 
 def test_raw_values_stand_in_it_as_they_stood_on_the_bus() -> None:
@@ -251,3 +266,59 @@ def test_the_same_record_makes_another_chain_for_another_project_topic_or_partit
     made = {head.last for record in moved for head in audit.extended(PROJECT, {}, [record]).values()}
     made |= {head.last for head in audit.extended("another", {}, [one]).values()}
     assert len(made) == 4
+
+
+# Seals over what stayed on the platform -------------------------------------------------------------------------
+
+OFFICE_KEY = ec.generate_private_key(ec.SECP256R1())
+OFFICE = ISSUER.issue("瓦房店市文物局", Purpose.SEAL, key=OFFICE_KEY.public_key())
+DECIDED = sample(ItemDecided)
+
+
+def opinion(seal: SealCompleted, decided: ItemDecided = DECIDED) -> bytes:
+    """An export of one decision and of the seal over its record, under the platform's own seal."""
+    said = {Place("approval.items.v1", 1): decided, Place("approval.seals.v1", 1): seal}
+    told = [
+        Record(place, 5, type(event).__name__, str(event.event_id), event.model_dump_json().encode())
+        for place, event in said.items()
+    ]
+    return written(PROJECT, told, sealed(told))
+
+
+def stamped(decided: ItemDecided = DECIDED, signer: Certificate = OFFICE, **changes: Any) -> SealCompleted:
+    """The office's seal over a batch of two records."""
+    kind, digest = DocumentKind.OPINION, records.digest_of(decided)
+    leaves = [hash_tree.leaf(kind.value, decided.seal_request_id, bytes.fromhex(digest)), bytes(32)]
+    tree = Tree(leaves)
+    signature = OFFICE_KEY.sign(tree.root, ec.ECDSA(Prehashed(SHA256())))
+    told = {
+        "request_id": decided.seal_request_id,
+        "digest": digest,
+        "algorithm": "tree/ecdsa-p256-sha256",
+        "signature": base64.b64encode(signature).decode(),
+        "certificate": signer.serial,
+        "certificate_der": base64.b64encode(signer.der).decode(),
+        "signed_at": NOW,
+        "form": SealForm.DIGEST,
+        "proof": BatchProof(kind=kind, index=0, count=2, path=(Sha256(bytes(32).hex()),)),
+    }
+    return sample(SealCompleted).model_copy(update=told | changes)
+
+
+def test_an_opinions_seal_is_judged_in_the_export_by_what_stands_there(holds: Holds) -> None:
+    assert judged(opinion(stamped()), holds).findings == ()
+
+
+def test_another_opinion_under_the_offices_seal_is_found_though_the_platform_sealed_the_chains_anew(
+    holds: Holds,
+) -> None:
+    reversed_ = DECIDED.model_copy(update={"opinion": DECIDED.opinion + "（不同意）"})
+    assert faults(opinion(stamped(), reversed_), holds) == {Fault.SEAL}
+    forged = stamped(reversed_, signature=stamped().signature)
+    assert faults(opinion(forged, reversed_), holds) == {Fault.SEAL}
+    stranger = Authority("Issuing", Authority()).issue("瓦房店市文物局", Purpose.SEAL, key=OFFICE_KEY.public_key())
+    assert faults(opinion(stamped(signer=stranger)), holds) == {Fault.CERTIFICATE}
+
+
+def test_a_seal_of_before_that_brings_no_certificate_is_left_to_who_has_it(holds: Holds) -> None:
+    assert judged(opinion(stamped(certificate_der=None)), holds).findings == ()

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from asn1crypto import cms
@@ -46,7 +47,19 @@ def test_a_sealed_document_is_valid_and_says_whose_seal_it_bears_and_since_when(
         timestamped_by="时间戳",
         outside=documents.gap_of(SEALED).outside,
     )
-    assert "真实有效" in verdict.sentence
+    assert "真实有效：由“瓦房店市自然资源局”签章" in verdict.sentence
+
+
+def test_a_seal_of_anybody_else_whom_the_same_provider_serves_is_none_of_the_offices(tmp_path: Path) -> None:
+    """A company's own, genuine seal, on whatever it printed in the office's name."""
+    listed = trust.load(trust_folder(tmp_path, ISSUER, seals='["瓦房店市自然资源局"]'))
+    forged = office(ISSUER, organisation="某某实业有限公司").seals(prepared())
+    verdict = judge(forged, listed, listed.revocations())
+    assert verdict.finding is Finding.UNKNOWN_SEAL
+    assert "某某实业有限公司" in verdict.sentence and "不可信" in verdict.sentence
+    nobody = Office(Signer(ISSUER, "瓦房店市自然资源局", Purpose.SEAL, {}), OFFICE.clock)
+    assert found(nobody.seals(prepared()), listed) is Finding.UNKNOWN_SEAL
+    assert found(SEALED, listed) is Finding.VALID
 
 
 def test_every_finding_has_a_sentence() -> None:

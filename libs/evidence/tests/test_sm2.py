@@ -1,20 +1,19 @@
 """SM2 and SM3 give what GB/T 32918.5 and GB/T 32905 print, through the OpenSSL of this machine."""
 
 import ctypes
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from asn1crypto import core, pem
+from asn1crypto import core
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from evidence import algorithms, seals, sm2, trust
-from evidence.certificates import NotTrusted, Purpose, parse_pem
-from evidence.revocation import Revocations, parse_list
-from evidence.testing import Authority
+from evidence import algorithms, seals, sm2, testing_sm2, trust
+from evidence.certificates import Certificate, NotTrusted, Purpose, parse_pem
+from evidence.revocation import Revocations, parse_answer, parse_list, question
+from evidence.testing import Authority, ocsp_response
 
 # GB/T 32918.5-2017, A.2: the key pair, the message and its signature under the id 1234567812345678
 PUBLIC = bytes.fromhex(
@@ -26,6 +25,7 @@ PRIVATE = bytes.fromhex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81E
 MESSAGE = b"message digest"
 R = int("F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3", 16)
 S = int("B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA", 16)
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 # GB/T 32905-2016, annex A
 SM3 = {
     b"abc": "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
@@ -115,42 +115,17 @@ def _no_library(_: str) -> None:
 
 # Certificates ---------------------------------------------------------------------------------------------------
 
-DISTID = "distid:1234567812345678"
-EXTENSIONS = """
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-keyUsage = critical, digitalSignature
-extendedKeyUsage = 1.3.6.1.5.5.7.3.36
-"""
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SM2 authority, a seal that it issued, and another authority of the same name, made by the openssl tool."""
-    made = tmp_path_factory.mktemp("sm2")
-    for name in ("authority", "impostor"):
-        _openssl(made, *_new(name, "/CN=SM2 authority"), "-x509", "-out", f"{name}.pem")
-    (made / "seal.cnf").write_text(EXTENSIONS)
-    _openssl(made, *_new("seal", "/CN=210281.GHJ"), "-out", "seal.csr")
-    ask = ("x509", "-req", "-in", "seal.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-sm3", "-days", "30")
-    _openssl(made, *ask, "-extfile", "seal.cnf", "-vfyopt", DISTID, "-sigopt", DISTID, "-out", "seal.pem")
-    return made
-
-
-def _new(name: str, subject: str) -> tuple[str, ...]:
-    key = ("-newkey", "sm2", "-nodes", "-keyout", f"{name}.key", "-subj", subject)
-    return ("req", "-new", *key, "-sm3", "-sigopt", DISTID)
-
-
-def _openssl(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(("openssl", *arguments), cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    """An SM2 authority, what it issued, and another authority of the same name, made by the openssl tool."""
+    return testing_sm2.make(tmp_path_factory.mktemp("sm2"))
 
 
 @pytest.fixture(scope="module")
 def chain(folder: Path) -> dict[str, bytes]:
     names = ("authority", "impostor", "seal")
-    return {name: pem.unarmor((folder / f"{name}.pem").read_bytes())[2] for name in names}
+    return {name: testing_sm2.der(folder / f"{name}.pem") for name in names}
 
 
 def test_a_certificate_is_verified_to_its_sm2_issuer(chain: dict[str, bytes]) -> None:
@@ -175,37 +150,17 @@ def test_a_trust_folder_lists_an_sm2_issuer_like_any_other(folder: Path, tmp_pat
         listing(tmp_path / "others", folder / "impostor.pem"),
     )
     seal = parse_pem((folder / "seal.pem").read_bytes())
-    assert (seal.algorithm, seal.holder, seal.purposes) == ("sm2-sm3", "210281.GHJ", {Purpose.SEAL})
+    assert (seal.algorithm, seal.holder, seal.purposes) == ("sm2-sm3", "210281.seal", {Purpose.SEAL})
     assert trusted.issuer_of(seal).certificate.holder == "SM2 authority"
     with pytest.raises(NotTrusted, match="UNKNOWN_CA"):
         strange.issuer_of(seal)
 
 
-LISTS = """
-[ca]
-default_ca = sm2
-[sm2]
-database = index.txt
-crlnumber = number
-default_md = sm3
-default_crl_days = 7
-crl_extensions = extensions
-[extensions]
-authorityKeyIdentifier = keyid
-"""
-
-
 @pytest.fixture(scope="module")
 def lists(folder: Path) -> dict[str, bytes]:
     """Revocation lists by their signer: the seal stands on the authority's, and on one that an impostor made."""
-    listed = f"{parse_pem((folder / 'seal.pem').read_bytes()).serial:0>40}"
-    (folder / "lists.cnf").write_text(LISTS)
-    (folder / "index.txt").write_text(f"R\t400101000000Z\t260101000000Z,keyCompromise\t{listed}\tunknown\t/CN=seal\n")
-    (folder / "number").write_text("05\n")
-    ask = ("ca", "-config", "lists.cnf", "-gencrl", "-sigopt", DISTID)
-    for name in ("authority", "impostor"):
-        _openssl(folder, *ask, "-cert", f"{name}.pem", "-keyfile", f"{name}.key", "-out", f"{name}.crl")
-    return {name: pem.unarmor((folder / f"{name}.crl").read_bytes())[2] for name in ("authority", "impostor")}
+    testing_sm2.enter(folder, read(folder, "seal").serial, SINCE)
+    return {name: testing_sm2.revocations(folder, name) for name in ("authority", "impostor")}
 
 
 def test_a_list_that_an_sm2_issuer_signed_revokes_and_keeps_the_others(
@@ -238,8 +193,37 @@ def test_an_sm2_issuer_signs_its_lists_with_sm2_alone(folder: Path) -> None:
         parse_list(Authority(authority.holder).revocations(), authority)
 
 
+def read(folder: Path, name: str) -> Certificate:
+    return parse_pem((folder / f"{name}.pem").read_bytes())
+
+
 def _flipped(der: bytes, place: int) -> bytes:
     return der[:place] + bytes((der[place] ^ 1,)) + der[place + 1 :]
+
+
+@pytest.mark.parametrize("signer", ["responder", "authority"])
+def test_an_sm2_issuers_responder_is_asked_and_believed(folder: Path, signer: str) -> None:
+    seal, authority, nonce = read(folder, "seal"), read(folder, "authority"), b"n" * 16
+    asked = question(seal, authority, nonce)
+    for since in (None, SINCE):
+        testing_sm2.enter(folder, seal.serial, since)
+        told = parse_answer(testing_sm2.answer(folder, asked, signer), authority, nonce)
+        told.check(seal, datetime.now(UTC))
+        assert (told.revoked and told.revoked.since) == since
+
+
+def test_an_answer_of_sm2_with_any_byte_changed_or_of_another_signer_is_not_believed(folder: Path) -> None:
+    seal, authority = read(folder, "seal"), read(folder, "authority")
+    testing_sm2.enter(folder, seal.serial, SINCE)
+    asked = question(seal, authority, b"n" * 16)
+    good = testing_sm2.answer(folder, asked)
+    strangers = [testing_sm2.answer(folder, asked, signer) for signer in ("clerk", "impostor")]
+    for wrong in (*strangers, *(_flipped(good, place) for place in range(len(good)))):
+        with pytest.raises(NotTrusted):
+            parse_answer(wrong, authority, b"n" * 16)
+    ours = Authority(authority.holder)
+    with pytest.raises(NotTrusted):
+        parse_answer(ocsp_response(ours, ours.issue(), at=datetime.now(UTC)), authority)
 
 
 def test_an_sm2_certificate_waits_for_a_list_that_can_be_read(folder: Path, tmp_path: Path) -> None:
@@ -268,6 +252,6 @@ def listing(folder: Path, authority: Path) -> trust.TrustList:
 
 def test_a_seal_over_a_document_is_held_with_its_sm2_certificate(folder: Path) -> None:
     digest = sm2.sm3(b"a decision")
-    private = pem.unarmor((folder / "seal.key").read_bytes())[2]
+    private = testing_sm2.der(folder / "seal.key")
     signer = seals.signer_of(parse_pem((folder / "seal.pem").read_bytes()))
     assert algorithms.verifies("sm2-sm3", signer.key, sm2.sign(private, digest), digest)

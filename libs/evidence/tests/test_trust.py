@@ -144,6 +144,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "a responder that is nowhere": ({"ocsp_url": '"file:///etc"'}, "trust.toml", "ocsp_url"),
     "a certificate that is not there": ({"certificate": '"absent.pem"'}, "absent.pem", "No such file"),
     "a root that did not issue": ({"root": '"issuing.pem"'}, "issuing.pem", "not issued"),
+    "nobody's seals": ({"seals": "[]"}, "trust.toml", "seals"),
     "no TOML": ({"purposes": "[["}, "trust.toml", "Invalid"),
 }
 

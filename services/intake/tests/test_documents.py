@@ -3,6 +3,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,8 +12,10 @@ from chassis.filing import Filing
 from contracts import topics
 from contracts.codes import Sha256
 from contracts.department_worker import WindowDocumentIssued
+from contracts.signing import SealRejected
 from contracts.terms import DocumentKind
-from local.intake_alone import OPENS, A, B, House, about, application_id, split
+from local.intake_alone import CODE, OPENS, A, B, House, about, application_id, split
+from local.samples import sample
 from procedure.notices import window_request_id
 
 APPLICATION = f"/applications/{application_id()}"
@@ -120,6 +123,38 @@ async def test_it_is_printed_once_it_is_sealed_always_the_same_file_and_every_pr
     assert [one["document"] for one in printed] == [file] * 2
     assert len({one["event_id"] for one in printed}) == 2
     assert await house.said("ResultPrinted") == []
+
+
+def rejected(request_id: UUID, why: str) -> SealRejected:
+    said = {"request_id": request_id, "project_code": CODE, "item_id": None, "item_code": None, "message": why}
+    return sample(SealRejected).model_copy(update={**said, "event_id": uuid4()})
+
+
+async def test_what_was_refused_is_made_anew_for_who_asks_again_and_the_refusal_stays_on_record(
+    house: House, city: City, tmp_path: Path
+) -> None:
+    await declared(house, city)
+    ids = [window_request_id(application_id(), RECEIPT, attempt) for attempt in (1, 2, 3)]
+    why = "印章“210281.WINDOW”的证书不受信任，不予签章：证书已挂失"
+    (await house.ask("builder", "POST", path(RECEIPT), key="once-and-again")).raise_for_status()
+    await house.hear(topics.SEALS, rejected(uuid4(), "another's"), rejected(ids[0], why), rejected(ids[0], "later"))
+    told = await house.ask("builder", "GET", path(RECEIPT))
+    assert (told.status_code, told.json()["code"]) == (409, "DOCUMENT_REFUSED") and why in told.json()["detail"]
+    (await house.ask("builder", "POST", path(RECEIPT), key="once-and-again")).raise_for_status()
+    assert len(await house.said("WindowDocumentRequested")) == 1
+    for role in ("builder", "window"):
+        assert (await house.ask(role, "POST", path(RECEIPT))).status_code == 202
+    said = await house.said("WindowDocumentRequested")
+    assert [one["request_id"] for one in said] == [str(one) for one in ids[:2]]
+    assert len({one["event_id"] for one in said}) == 2 and said[0]["materials"] == said[1]["materials"]
+    file = await Filing((tmp_path / "documents").resolve().as_uri()).keep(b"%PDF-receipt")
+    await house.hear(topics.ITEMS, issued(RECEIPT, file).model_copy(update={"request_id": ids[1]}))
+    assert (await house.ask("builder", "GET", path(RECEIPT))).content == b"%PDF-receipt"
+    (await house.ask("builder", "POST", path(RECEIPT))).raise_for_status()
+    assert len(await house.said("WindowDocumentRequested")) == 2
+    pool = house.member.service.database.pool
+    kept = await pool.fetch("SELECT attempt, refusal, document FROM window_documents ORDER BY attempt")
+    assert [tuple(row) for row in kept] == [(1, why, None), (2, None, file)]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from chassis.bus import Received, raw_of
+from chassis.bus import NotNow, Received, raw_of
 from chassis.database import Database
 from chassis.parking import Raw
 from contracts import topics
@@ -21,7 +21,7 @@ from contracts.parts import Actor
 from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.supervision import AuditRootClosed
 from contracts.terms import DocumentKind, Ledger
-from evidence import seals
+from evidence import seals, trust
 from evidence.algorithms import verifies
 from evidence.audit import Head, Place
 from evidence.certificates import Purpose
@@ -33,7 +33,10 @@ from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import migrate
 from signing.domain.batches import Form, Made, completed, operations
+from signing.handlers.certificates import SealCertificates
 from signing.handlers.seals import Handlers
+from signing.responders import Responders
+from signing.revoked import RevokedList
 from signing.token.door import Order, Signature, TokenDoor
 from signing.token.pins import SUFFIX
 from supervision import auditing
@@ -102,10 +105,12 @@ class Counting(TokenDoor):
         return await super().sign(orders)
 
 
+WANTED = tuple(Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, "210281.JW", AUDIT))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    wanted = (Wanted(label, SEALS, label, Purpose.SEAL) for label in (SEAL, "210281.JW", AUDIT))
-    return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *wanted)
+    return authority.prepare(tmp_path_factory.mktemp("authority"), "http://127.0.0.1:1", *WANTED)
 
 
 @pytest.fixture
@@ -131,6 +136,19 @@ async def database(url: str) -> AsyncGenerator[Database, None]:
     await one.close()
 
 
+@pytest.fixture
+def certificates(door: Counting, made: Authority) -> SealCertificates:
+    return SealCertificates(door, known(made))
+
+
+def known(made: Authority) -> Responders:
+    """What the authority's trust folder says now."""
+    trusted = trust.load(made.trust)
+    revoked = RevokedList(trusted, 60)
+    revoked.now = trusted.revocations()
+    return Responders(trusted, revoked)
+
+
 class Kept:
     """A relay that sends nothing."""
 
@@ -147,9 +165,9 @@ def received(one: SealRequested) -> Received[SealRequested]:
 
 
 async def test_each_request_is_answered_once_and_verifies_offline(
-    door: Counting, made: Authority, database: Database
+    door: Counting, certificates: SealCertificates, made: Authority, database: Database
 ) -> None:
-    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    handlers = Handlers(door, certificates, HandClock(AT))  # pyright: ignore[reportArgumentType]
     asked = [received(request(place, DECISION if place % 10 == 0 else OPINION)) for place in range(50)]
     async with database.work() as work:
         await handlers.on_seal_requests([*asked, *asked[:7]], work)
@@ -168,9 +186,9 @@ async def test_each_request_is_answered_once_and_verifies_offline(
 
 
 async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(
-    door: Counting, made: Authority, database: Database
+    door: Counting, certificates: SealCertificates, made: Authority, database: Database
 ) -> None:
-    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    handlers = Handlers(door, certificates, HandClock(AT))  # pyright: ignore[reportArgumentType]
     seals_twice = enumerate(("210281.GHJ", "210281.JW") * 2, start=100)
     asked = [received(request(place, DECISION, seal)) for place, seal in seals_twice]
     latch = made.pins(SEALS) / f"210281.JW{SUFFIX}"
@@ -192,9 +210,9 @@ def root(number: int, previous: AuditRootClosed | None = None) -> AuditRootClose
 
 
 async def test_each_root_of_the_audit_chains_is_sealed_once(
-    door: Counting, made: Authority, database: Database
+    door: Counting, certificates: SealCertificates, made: Authority, database: Database
 ) -> None:
-    handlers = Handlers(door, HandClock(AT))  # pyright: ignore[reportArgumentType]
+    handlers = Handlers(door, certificates, HandClock(AT))  # pyright: ignore[reportArgumentType]
     first = root(1)
     second = root(2, first)
     forged = second.model_copy(update={"number": 3})
@@ -213,6 +231,23 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(
                 signature,
                 bytes.fromhex(closed.root),
             )
+
+
+async def test_a_root_waits_for_a_seal_that_counts(door: Counting, made: Authority, database: Database) -> None:
+    """Revoked, as the authority's own list has it; the others' seals go on."""
+    one = root(7)
+    made.revoke(made.token(AUDIT, SEALS).certificate.serial)
+    handlers = Handlers(door, SealCertificates(door, known(made)), HandClock(AT))  # pyright: ignore[reportArgumentType]
+    async with database.work() as work:
+        with pytest.raises(NotNow, match="吊销"):
+            await handlers.on_audit_roots([received_root(one)], work)
+        assert (work.said(), door.used) == ((), 0)
+    made.issue(*(wanted for wanted in WANTED if wanted.token == AUDIT))
+    door = Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
+    handlers = Handlers(door, SealCertificates(door, known(made)), HandClock(AT))  # pyright: ignore[reportArgumentType]
+    async with database.work() as work:
+        await handlers.on_audit_roots([received_root(one)], work)
+        assert (len(work.said()), door.used) == (1, 1)
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:

@@ -8,6 +8,7 @@ import base64
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +25,7 @@ from contracts.intake import WindowDocumentRequested
 from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, OnExpiry, Outcome, Role, SealForm, Stage
-from evidence import documents, trust
+from evidence import documents, records, seals, trust
 from evidence.certificates import Certificate, Purpose
 from evidence.documents import Finding
 from evidence.revocation import Revocations, parse_list
@@ -37,8 +38,11 @@ from local.samples import sample
 from local.suite import migrate
 from procedure.notices import OF_THE_WINDOW, WINDOW, request_id_of
 from procedure.refusals import Refusal
+from signing import store
 from signing.domain import papers
+from signing.domain.losses import Suspension
 from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.handlers.certificates import SealCertificates
 from signing.handlers.papers import Papers
 from signing.handlers.seals import Handlers
 from signing.responders import Responders
@@ -108,6 +112,13 @@ def decided(number: int = 1) -> ItemDecided:
 
 
 DECISION = papers.decision_of(decided())
+OPINIONS = replace(GRANT, kinds=frozenset({DocumentKind.OPINION}))
+
+
+def opinion(number: int = 1, **more: Any) -> SealRequested:
+    """A record's request: what stays on the platform, without a file."""
+    about = {"document_kind": DocumentKind.OPINION, "form": SealForm.DIGEST}
+    return request(number, **(about | {"digest": records.digest_of(decided(number))} | more))
 
 
 def not_accepted() -> ItemNotAccepted:
@@ -126,6 +137,7 @@ NOTICE_GRANT = replace(GRANT, kinds=frozenset(DocumentKind))
 
 def test_what_is_registered_granted_and_by_an_officer_may_be_sealed() -> None:
     papers.hold(request(), DECISION, [GRANT], [ENTRY], AT)
+    papers.hold(opinion(), DECISION, [OPINIONS], [ENTRY], AT)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +150,13 @@ def test_what_is_registered_granted_and_by_an_officer_may_be_sealed() -> None:
         (request(actor=Actor(holder="李四", certificate="5A02")), DECISION, GRANT, [ENTRY], NotRegistered),
         (request(document_kind=DocumentKind.REFUSAL), DECISION, GRANT, [ENTRY], NotRegistered),
         (request(), replace(DECISION, outcome=Outcome.REFUSED), GRANT, [ENTRY], NotRegistered),
+        (request(form=SealForm.DIGEST), DECISION, GRANT, [ENTRY], NotRegistered),
+        (request(document_kind=DocumentKind.OPINION), DECISION, GRANT, [ENTRY], NotRegistered),
+        (opinion(digest=DIGEST), DECISION, OPINIONS, [ENTRY], NotRegistered),
+        (opinion(), replace(DECISION, record=None), OPINIONS, [ENTRY], NotRegistered),
+        (opinion(), None, OPINIONS, [ENTRY], NotRegistered),
+        (opinion(), DECISION, GRANT, [ENTRY], SealNotGranted),
+        (opinion(), DECISION, OPINIONS, [], OfficerNotOnRoster),
         (request(), DECISION, replace(GRANT, seal="210281.JW"), [ENTRY], SealNotGranted),
         (request(), DECISION, replace(GRANT, department=DepartmentCode("JW")), [ENTRY], SealNotGranted),
         (request(), DECISION, replace(GRANT, kinds=frozenset({DocumentKind.REFUSAL})), [ENTRY], SealNotGranted),
@@ -329,9 +348,11 @@ class Desk:
         self.revoked = RevokedList(trusted, 60)
         self.revoked.now = Revocations().with_list(parse_list(listed(), ISSUER.certificate))
         clock: Any = HandClock(AT)
-        sealer = Sealer(self.door, self.stamps, Responders(trusted, self.revoked))  # pyright: ignore[reportArgumentType]
-        self.papers = Papers(sealer, lambda: self.grants, clock, self.bus)  # pyright: ignore[reportArgumentType]
-        self.handlers = Handlers(self.door, clock, (), self.papers)  # pyright: ignore[reportArgumentType]
+        door: Any = self.door
+        responders = Responders(trusted, self.revoked)
+        certificates, sealer = SealCertificates(door, responders), Sealer(door, self.stamps, responders)  # pyright: ignore[reportArgumentType]
+        self.papers = Papers(sealer, certificates, lambda: self.grants, clock, self.bus)  # pyright: ignore[reportArgumentType]
+        self.handlers = Handlers(door, certificates, clock, (), self.papers)
         self.held: list[Any] = []
 
     async def decide(self, *events: ItemDecided | ItemNotAccepted) -> None:
@@ -375,7 +396,8 @@ async def desk(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGener
                                     approved_by, document)
         VALUES ($1, '5A01', 'officer', '210281', 'GHJ', '', $2, '甲', '乙', '名单')
     """
-    await database.pool.execute("TRUNCATE decisions, seals, refused_seals, roster_entries, roster_holders CASCADE")
+    tables = "decisions, seals, refused_seals, suspensions, past_suspensions, roster_entries, roster_holders"
+    await database.pool.execute(f"TRUNCATE {tables} CASCADE")
     await database.pool.execute("INSERT INTO roster_holders (serial, holder) VALUES ('5A01', '张三')")
     await database.pool.execute(enter, uuid4(), AT - timedelta(days=9))
     yield Desk(database, trust.load(trust_folder(tmp_path_factory.mktemp("trust"), ISSUER)))
@@ -434,19 +456,77 @@ async def test_a_grant_that_ended_between_registration_and_seal_is_none(desk: De
     assert (answer.code, desk.door.used) == ("SEAL_NOT_GRANTED", 0)
 
 
-async def test_a_revoked_seal_seals_nothing(desk: Desk) -> None:
+async def test_an_opinion_is_sealed_as_the_record_of_what_was_decided(desk: Desk) -> None:
+    desk.grants = [OPINIONS]
+    await desk.decide(decided(1), decided(2))
+    answers = await desk.ask(opinion(1), opinion(2))
+    for number, answer in enumerate(answers, 1):
+        digest = sha256(records.record_of(decided(number))).digest()
+        seals.hold(answer, digest, seals.signer_of(desk.door.signer.certificate))
+    assert (len(answers), desk.door.used) == (2, 1)
+
+
+@pytest.mark.parametrize("seal", [SEAL, "platform", "audit", "../pins/210281.GHJ"])
+@pytest.mark.parametrize("kind", list(DocumentKind))
+async def test_no_digest_of_a_callers_own_reaches_a_token(desk: Desk, kind: DocumentKind, seal: str) -> None:
+    """Else who may write to the topic had anything signed: another file, a service token, an audit root."""
+    desk.grants = [NOTICE_GRANT]
+    await desk.decide(decided(1))
+    (answer,) = await desk.ask(opinion(1, document_kind=kind, digest=DIGEST, seal=seal))
+    assert (answer.code, desk.door.used) == ("NOT_REGISTERED", 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "code"),
+    [(0, None, "OFFICER_SUSPENDED"), (1, None, None), (-2, 1, "OFFICER_SUSPENDED"), (-2, 0, None)],
+)
+async def test_what_was_decided_by_a_lost_key_is_not_sealed_and_what_it_decided_before_is(
+    desk: Desk, since: int, until: int | None, code: str | None
+) -> None:
+    """Minutes around the decision. Whatever a worker let through before it heard of the loss ends here."""
+    await desk.decide(decided(1))
+    by = Actor(holder="管理员", certificate="A-1")
+    at = AT + timedelta(minutes=since)
+    async with desk.database.work() as work:
+        assert await store.losses.add(work, Suspension("5A01", "张三", "遗失", at, at, by))
+        if until is not None:
+            await store.losses.lift(work, "5A01", AT + timedelta(minutes=until))
+    (answer,) = await desk.ask(request(1))
+    assert getattr(answer, "code", None) == code and desk.door.used == (code is None)
+
+
+BOTH = pytest.mark.parametrize("asked", [request(1), opinion(1)], ids=["file", "record"])
+
+
+@BOTH
+async def test_a_lost_seal_seals_nothing_from_the_report_on(desk: Desk, asked: SealRequested) -> None:
+    desk.grants = [NOTICE_GRANT]
+    await desk.decide(decided(1))
+    lost = desk.door.signer.certificate
+    report = Suspension(lost.serial, lost.holder, "印章遗失", AT, AT, Actor(holder="管理员", certificate="A-1"))
+    async with desk.database.work() as work:
+        assert await store.losses.add(work, report)
+    (answer,) = await desk.ask(asked)
+    assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0) and "证书已挂失" in answer.message
+
+
+@BOTH
+async def test_a_revoked_seal_seals_nothing(desk: Desk, asked: SealRequested) -> None:
+    desk.grants = [NOTICE_GRANT]
     await desk.decide(decided(1))
     entry = revoked(desk.door.signer.certificate, datetime.now(UTC) - timedelta(minutes=1))
     desk.revoked.now = desk.revoked.now.with_list(parse_list(listed(entry, number=2), ISSUER.certificate))
-    (answer,) = await desk.ask(request(1))
-    assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0)
+    (answer,) = await desk.ask(asked)
+    assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0) and "证书已被吊销" in answer.message
 
 
-async def test_without_fresh_word_of_revocations_requests_wait(desk: Desk) -> None:
+@BOTH
+async def test_without_fresh_word_of_revocations_requests_wait(desk: Desk, asked: SealRequested) -> None:
+    desk.grants = [NOTICE_GRANT]
     await desk.decide(decided(1))
     desk.revoked.now = Revocations()
     with pytest.raises(NotNow):
-        await desk.ask(request(1))
+        await desk.ask(asked)
     assert desk.door.used == 0
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from evidence import trust
-from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
+from evidence import testing_sm2, trust
+from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, parse_pem
 from evidence.revocation import LARGEST_ANSWER
 from evidence.testing import HOUR, Authority, ocsp_response, revoked, trust_folder
 from local.authority.book import Book, Entry
@@ -181,6 +182,33 @@ async def test_a_stale_list_stays_a_closed_door_whatever_the_responder_says(serv
     assert served.asked == []
 
 
+async def test_an_sm2_issuers_responder_is_asked_like_any_other(served: Served, tmp_path: Path) -> None:
+    """Both made by the openssl tool; the seal is on no list."""
+    folder = testing_sm2.make(tmp_path / "sm2")
+    seal = parse_pem((folder / "seal.pem").read_bytes())
+    testing_sm2.enter(folder, seal.serial)
+    (folder / "authority.crl").write_bytes(testing_sm2.revocations(folder))
+    (folder / "trust.toml").write_text(SM2.format(url=served.url))
+    trusted = trust.load(folder)
+    revoked = RevokedList(trusted, 60)
+    revoked.now = trusted.revocations()
+    testing_sm2.enter(folder, seal.serial, _now() - HOUR)
+    served.answers = partial(testing_sm2.answer, folder)
+    with pytest.raises(NotTrusted, match="REVOKED"):
+        await Responders(trusted, revoked).hold(seal, Purpose.SEAL)
+    assert served.asked == [seal.serial]
+
+
+SM2: Final = """
+[[issuer]]
+certificate = "authority.pem"
+root = "authority.pem"
+purposes = ["seal"]
+algorithms = ["sm2-sm3"]
+crl = "authority.crl"
+ocsp_url = "{url}"
+grace_hours = 24
+"""
 WRONG: dict[str, Callable[[], bytes]] = {
     "signed by somebody else": lambda: ocsp_response(STRANGER, HOLDER, about=ISSUER, at=_now(), revoked_at=_now()),
     "about another certificate": lambda: ocsp_response(ISSUER, OTHER, at=_now(), revoked_at=_now()),

@@ -7,20 +7,28 @@ from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from chassis import migrate
+from chassis.database import Database
 from chassis.http import create_app
 from chassis.identity import Door
 from chassis.standing import Standing
 from chassis.wallclock import RealClock
+from contracts.parts import Actor
 from evidence import trust
 from evidence.documents import LARGEST, Finding
 from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import office, prepared
-from signing import web
+from local.desk import Net
+from local.postgres import Postgres, create_databases
+from local.rehearsal import HandClock
+from signing import store, web
+from signing.domain.losses import Suspension
 from signing.revoked import RevokedList
 from signing.web import NoFile, Verifier, router, uploaded_file
 
@@ -63,10 +71,43 @@ def published() -> Iterator[Published]:
     server.server_close()
 
 
-async def test_the_page_judges_by_the_lists_that_signing_fetches(published: Published, tmp_path: Path) -> None:
+@pytest.fixture
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    name = f"verifying-{uuid4().hex[:8]}"
+    url = (await asyncio.to_thread(create_databases, postgres.admin_url, [name], "test"))[name]
+    await asyncio.to_thread(migrate.upgrade, "signing", url)
+    database = Database(url, "signing")
+    database.outbox = Net()
+    await database.open()
+    yield database
+    await database.close()
+
+
+CLOCK: Any = HandClock(NOW)
+
+
+async def test_a_seal_that_was_reported_as_lost_is_found_before_any_list_tells_of_it(
+    database: Database, tmp_path: Path
+) -> None:
+    folder, lost = trust_folder(tmp_path, ISSUER), OFFICE.seal.certificate
+    verifier = Verifier(database, CLOCK, folder, RevokedList(trust.load(folder), 60))
+    by = Actor(holder="管理员", certificate="A-1")
+    for since, finding in ((NOW + HOUR, Finding.VALID), (NOW - HOUR, Finding.REVOKED_BEFORE_SIGNING)):
+        async with database.work() as work:
+            assert await store.losses.add(work, Suspension(lost.serial, lost.holder, "遗失", since, since, by))
+        verdict = await verifier.judge(SEALED)
+        assert verdict.finding is finding and verdict.certificate == lost.serial
+        async with database.work() as work:
+            await store.losses.lift(work, lost.serial, NOW + 2 * HOUR)
+    assert "挂失" in verdict.sentence
+
+
+async def test_the_page_judges_by_the_lists_that_signing_fetches(
+    database: Database, published: Published, tmp_path: Path
+) -> None:
     folder = trust_folder(tmp_path, ISSUER, crl=None, crl_url=f'"{published.url}"')
     lists = RevokedList(trust.load(folder), 60)
-    verifier = Verifier(None, folder, lists)  # pyright: ignore[reportArgumentType]
+    verifier = Verifier(database, CLOCK, folder, lists)
 
     async def found(der: bytes | None) -> Finding:
         published.der = der
@@ -83,10 +124,10 @@ async def test_the_page_judges_by_the_lists_that_signing_fetches(published: Publ
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def page(database: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     folder = trust_folder(tmp_path, ISSUER)
     app = create_app("signing", lifespan=nothing, wallclock=RealClock(), door=Door(None, Standing(10)))
-    app.include_router(router(Verifier(None, folder, RevokedList(trust.load(folder), 60))))  # pyright: ignore[reportArgumentType]
+    app.include_router(router(Verifier(database, CLOCK, folder, RevokedList(trust.load(folder), 60))))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://signing") as client:
         yield client
 

@@ -26,8 +26,9 @@ from contracts.terms import Ledger
 from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from evidence import trust
-from evidence.bundle import Holds, judged
+from evidence.bundle import judged
 from evidence.certificates import Certificate, Purpose
+from evidence.seals import Holds
 from evidence.testing import Authority, trust_folder
 from local.samples import sample
 from signing.domain import roots

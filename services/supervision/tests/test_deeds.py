@@ -13,7 +13,7 @@ from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event
 from contracts.intake import PolicyPublished, StageApplied
 from contracts.parts import Actor
-from contracts.signing import RosterListed
+from contracts.signing import RosterListed, SealCompleted
 from contracts.terms import ItemStep as T
 from contracts.terms import Ledger
 from contracts.timer import CalendarAmended
@@ -22,7 +22,7 @@ from local.samples import sample
 from local.suite import migrate
 from supervision.store import story
 
-KEY = "KEY-7"
+KEY, SEAL_KEY = "KEY-7", "KEY-8"
 OTHERS = """
     INSERT INTO deeds SELECT 'KEY-' || n, now(), n FROM generate_series(100, 20000) AS n;
     INSERT INTO chapters (project_code, events) SELECT n, '[]' FROM generate_series(1, 20000) AS n;
@@ -35,12 +35,14 @@ def told(begin: Any, applied: StageApplied, dispatched: StageDispatched) -> list
     """A stage with one item: KEY-7 accepted it, a working day later another key brought it to its end."""
     item = begin("S1-10").do(T.RECEIVE).do(T.ACCEPT, 1, KEY).do(T.START_CORRECTION, 2, KEY).do(T.SUPPLEMENT, 30, KEY)
     steps = item.conclude(31).events
-    return [(topics.APPLICATIONS, applied), (topics.STAGES, dispatched), *((topics.ITEMS, one) for one in steps)]
+    seal = sample(SealCompleted).model_copy(update={"project_code": applied.project_code, "certificate": SEAL_KEY})
+    said = ((topics.ITEMS, one) for one in steps)
+    return [(topics.APPLICATIONS, applied), (topics.STAGES, dispatched), *said, (topics.SEALS, seal)]
 
 
-async def acts(supervision: Any, since: datetime | None = None) -> list[dict[str, Any]]:
+async def acts(supervision: Any, since: datetime | None = None, key: str = KEY) -> list[dict[str, Any]]:
     asked = "" if since is None else f"?since={since:%Y-%m-%dT%H:%M:%SZ}"
-    answer = await supervision.get(f"/certificates/{KEY}/acts{asked}")
+    answer = await supervision.get(f"/certificates/{key}/acts{asked}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -67,15 +69,25 @@ async def test_a_keys_acts_are_listed_one_by_one_also_when_built_anew(supervise:
         assert await acts(supervision) == slowly
 
 
+async def test_what_a_seals_key_sealed_is_listed(supervise: Any, told: Any) -> None:
+    async with supervise() as supervision:
+        for topic, event in told:
+            supervision.append(topic, event)
+        await supervision.read()
+        (sealed,) = await acts(supervision, key=SEAL_KEY)
+        assert (sealed["event_id"], sealed["what"]) == (str(told[-1][1].event_id), "SealCompleted")
+        assert await acts(supervision, told[-1][1].occurred_at + timedelta(seconds=1), SEAL_KEY) == []
+
+
 async def test_what_was_done_before_the_instant_is_left_out(supervise: Any, told: Any) -> None:
     async with supervise() as supervision:
         for topic, event in told:
             supervision.append(topic, event)
         await supervision.read()
-        since = told[-1][1].occurred_at - timedelta(hours=2)
+        since = told[-2][1].occurred_at - timedelta(hours=2)
         assert 0 < len(of_key(told, since)) < len(of_key(told))
         assert [one["event_id"] for one in await acts(supervision, since)] == of_key(told, since)
-        later = told[-1][1].occurred_at + timedelta(days=1)
+        later = told[-2][1].occurred_at + timedelta(days=1)
         assert await acts(supervision, later) == []
 
 

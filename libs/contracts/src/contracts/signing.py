@@ -29,7 +29,8 @@ class SealCompleted(ProjectEvent):
 
     `signature` is Base64; `algorithm` names how to verify (data, not code: `evidence.algorithms`). One that begins with
     `tree/` is over the root of a hash tree, to which `proof` leads from the document (`evidence.seals`). With the form
-    PDF it is a whole CMS with certificates and timestamp, which goes into the document (`evidence.documents`).
+    PDF it is a whole CMS with certificates and timestamp, which goes into the document (`evidence.documents`); any
+    other has `certificate_der` (Base64) beside it, so that it stands alone.
     """
 
     request_id: UUID
@@ -42,6 +43,7 @@ class SealCompleted(ProjectEvent):
     signed_at: Instant
     form: SealForm = SealForm.DIGEST
     proof: BatchProof | None = None
+    certificate_der: Encoded64 | None = None
 
 
 class SealRejected(ProjectEvent):

@@ -7,29 +7,35 @@ JSON lines in one order and one spelling, so that every byte of the file counts:
              value as it stood on the bus
     root     the newest sealed root over all chains of the owner: lengths, path, seal, certificate
 
-Only what a sealed root covers is in it; nothing in it is outside the seal.
+Only what a sealed root covers is in it; nothing in it is outside the seal. The seals of departments over records that
+stayed on the platform are judged as well, each over the decision that the file tells of: who has the platform's own
+seal does not have theirs.
 """
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
+from contracts.codes import Sha256
+from contracts.department_worker import ItemDecided
+from contracts.envelope import Event
+from contracts.signing import SealCompleted
 from contracts.terms import Ledger
-from evidence import algorithms, audit, hash_tree
+from evidence import algorithms, audit, hash_tree, records, seals
 from evidence.audit import Head, Place, Record, Root
-from evidence.certificates import Certificate, NotTrusted, parse
-from evidence.seals import signer_of
+from evidence.certificates import NotTrusted, parse
+from evidence.seals import Holds, NoProof, signer_of
+
+Said = TypeVar("Said", bound=Event)
 
 FORMAT: Final = "lianshen-audit/1"
 LARGEST_LINE: Final = 2 * 1024 * 1024
 MOST_FINDINGS: Final = 100
-
-Holds: TypeAlias = Callable[[Certificate, datetime], None]
-"""Raises NotTrusted for a certificate that is not trusted to seal at an instant."""
 
 
 class Fault(StrEnum):
@@ -155,6 +161,8 @@ class _Reading:
         self.records = self.declared = 0
         self.findings: list[Finding] = []
         self._heads: dict[Place, Head] = {}
+        self._decided: dict[UUID, Sha256] = {}
+        self._seals: list[tuple[int, SealCompleted]] = []
         self._at: Place | None = None
         self._root: Mapping[str, Any] | None = None
 
@@ -177,6 +185,7 @@ class _Reading:
 
     def _begin(self, number: int, fields: Mapping[str, Any]) -> None:
         told, self.owner, self.declared = fields.values()
+        _whole(self.declared)
         if told != FORMAT or list(fields) != ["format", _named(self.owner), "records"]:
             self.find(Fault.MALFORMED, number, f"the format is not {FORMAT}")
 
@@ -201,11 +210,21 @@ class _Reading:
             self.find(fault, line, f"{where} is number {number} and comes after {head.entries}")
             return
         self._heads[place] = Head(number, entry)
+        self._note(line, record)
+
+    def _note(self, line: int, record: Record) -> None:
+        """Remember the digest of what was decided, and each seal over such a record."""
+        if decided := _said(ItemDecided, record):
+            self._decided[decided.seal_request_id] = records.digest_of(decided)
+        elif (seal := _said(SealCompleted, record)) and seal.certificate_der is not None:
+            self._seals.append((line, seal))
 
     def end(self, lines: int, holds: Holds) -> None:
         """Hold the chains against the root, and the root against its seal."""
         if self.records != self.declared:
             self.find(Fault.TRUNCATED, lines, f"{self.declared} records were exported, {self.records} are here")
+        for line, seal in self._seals:
+            self._hold(line, seal, holds)
         if self._root is None:
             self.find(Fault.TRUNCATED, lines + 1, "the sealed root is missing")
             return
@@ -215,6 +234,15 @@ class _Reading:
             self._seal(lines, sealed, holds)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as trouble:
             self.find(Fault.MALFORMED, lines, f"the root's line is not of an export: {trouble!r}"[:200])
+
+    def _hold(self, line: int, seal: SealCompleted, holds: Holds) -> None:
+        """Hold a department's seal to its certificate and to the decision that it is over."""
+        try:
+            seals.judge(seal, bytes.fromhex(self._decided.get(seal.request_id, seal.digest)), holds)
+        except NotTrusted as trouble:
+            self.find(Fault.CERTIFICATE, line, f"the certificate of the seal on {seal.request_id}: {trouble}")
+        except NoProof as trouble:
+            self.find(Fault.SEAL, line, f"the seal on {seal.request_id} is not over what was decided: {trouble}")
 
     def _lengths(self, line: int, chains: Mapping[Place, int]) -> None:
         for place in sorted(chains.keys() | self._heads.keys()):
@@ -244,6 +272,16 @@ class _Reading:
             self.find(Fault.SEAL, line, "the seal names another certificate or algorithm than the one beside it")
         elif not algorithms.verifies(signer.algorithm, signer_of(signer).key, sealed.signature, digest):
             self.find(Fault.SEAL, line, "the seal is not over these chains")
+
+
+def _said(kind: type[Said], record: Record) -> Said | None:
+    """Return what a record says, if it is of that kind and can be understood."""
+    if record.type != kind.__name__:
+        return None
+    try:
+        return kind.model_validate_json(record.value, extra="ignore")
+    except ValueError:
+        return None
 
 
 def _read(line: bytes) -> Mapping[str, Any]:

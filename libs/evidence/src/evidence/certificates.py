@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from evidence import sm2
@@ -75,6 +75,7 @@ class Reason(StrEnum):
     WEAK = "WEAK"
     UNKNOWN_CA = "UNKNOWN_CA"
     WRONG_PURPOSE = "WRONG_PURPOSE"
+    UNKNOWN_SEAL = "UNKNOWN_SEAL"
     NOT_YET_VALID = "NOT_YET_VALID"
     EXPIRED = "EXPIRED"
     REVOKED = "REVOKED"
@@ -128,10 +129,9 @@ class Certificate:
         return sha256(self.der).hexdigest()
 
     def key_hash(self, kind: HashAlgorithm) -> bytes:
-        """The hash of the key's own bits, as OCSP names an issuer or a responder (RFC 6960, 4.1.1)."""
-        named = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        """The hash of the key's own bits, of whatever kind, as OCSP names who issued or answers (RFC 6960, 4.1.1)."""
         hashed = Hash(kind)
-        hashed.update(keys.PublicKeyInfo.load(named)["public_key"].contents[1:])
+        hashed.update(keys.PublicKeyInfo.load(sm2.key_of(self.der))["public_key"].contents[1:])
         return hashed.finalize()
 
     def check_validity(self, at: datetime) -> None:

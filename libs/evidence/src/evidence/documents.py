@@ -36,15 +36,19 @@ class Finding(StrEnum):
     ALTERED = "ALTERED"
     REVOKED_BEFORE_SIGNING = "REVOKED_BEFORE_SIGNING"
     UNKNOWN_CA = "UNKNOWN_CA"
+    UNKNOWN_SEAL = "UNKNOWN_SEAL"
     REVOCATION_UNKNOWN = "REVOCATION_UNKNOWN"
     UNSIGNED = "UNSIGNED"
 
 
 SENTENCES: Final[Mapping[Finding, str]] = {
-    Finding.VALID: "文书真实有效：签章有效，签章之后内容没有任何改动，与书面形式文件具有同等的行政效力。",
+    Finding.VALID: "文书真实有效：由“{organisation}”签章，签章之后内容没有任何改动，与书面形式文件具有同等的行政效力。"
+    "请核对该机关与文书落款一致。",
     Finding.ALTERED: "文书不可信：文件在签章之后被改动过，或者已经损坏，请勿采用，请向出具机关索取原件。",
-    Finding.REVOKED_BEFORE_SIGNING: "文书不可信：签章时所用的证书已经被撤销，该签章无效，请向出具机关核实。",
+    Finding.REVOKED_BEFORE_SIGNING: "文书不可信：签章时所用的证书已经被撤销或者挂失，该签章无效，请向出具机关核实。",
     Finding.UNKNOWN_CA: "无法认定：签章所用的证书不是由受信任的电子认证服务机构为签章签发的，请向出具机关核实。",
+    Finding.UNKNOWN_SEAL: "文书不可信：签章的“{organisation}”不在用章机关名单上，不是联合审批平台出具的文书，请勿采用，"
+    "请向有关机关核实。",
     Finding.REVOCATION_UNKNOWN: "暂时无法认定：没有签发机构最近的证书撤销名单，不能确定签章时证书是否有效；"
     "这不说明文书有问题，请稍后再核验，或向出具机关核实。",
     Finding.UNSIGNED: "这个文件没有电子签章，不是联合审批平台出具的文书。",
@@ -73,7 +77,7 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """What a citizen is told."""
-        return SENTENCES[self.finding]
+        return SENTENCES[self.finding].format(organisation=self.organisation or self.signer)
 
 
 class Gap(NamedTuple):
@@ -185,6 +189,7 @@ def _judged(signed: Signed, digest: str, gap: Gap, trust: TrustList, revocations
 FINDINGS: Final[Mapping[Reason, Finding]] = {
     Reason.REVOKED: Finding.REVOKED_BEFORE_SIGNING,
     Reason.REVOCATION_STALE: Finding.REVOCATION_UNKNOWN,
+    Reason.UNKNOWN_SEAL: Finding.UNKNOWN_SEAL,
     Reason.MALFORMED: Finding.ALTERED,
 }
 """What a doubt about a certificate makes of a document; any other doubt is that its authority is not known for it."""

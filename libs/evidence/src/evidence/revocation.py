@@ -139,7 +139,7 @@ class Answer:
 
 
 def question(certificate: Certificate, issuer: Certificate, nonce: bytes) -> bytes:
-    """Return the OCSP request (DER) about a certificate of `issuer`. Raises NotTrusted (WEAK) for one of SM2."""
+    """Return the OCSP request (DER) about a certificate of `issuer`."""
     names = SHA1()  # of issuer's name and key, not of anything signed: what every responder knows (RFC 5019, 2.1.1)
     builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
         _name_hash(issuer, names), issuer.key_hash(names), int(certificate.serial, 16), names
@@ -151,7 +151,8 @@ def parse_answer(der: bytes, issuer: Certificate, nonce: bytes | None = None) ->
     """Return the OCSP response in `der` (at most 64 kB) about a certificate of `issuer`.
 
     It must be signed by the issuer, or by a responder that the issuer itself made one; a `nonce` that was asked with
-    must come back when any does. Raises NotTrusted (any reason but REVOKED and REVOCATION_STALE).
+    must come back when any does. Raises NotTrusted (any reason but REVOKED and REVOCATION_STALE), or OpenSslMissing
+    where an answer of SM2 cannot be judged.
     """
     if len(der) > LARGEST_ANSWER:
         raise NotTrusted(Reason.MALFORMED, f"an answer of {len(der)} bytes")
@@ -167,11 +168,18 @@ def parse_answer(der: bytes, issuer: Certificate, nonce: bytes | None = None) ->
 
 
 def _check_signature(read: ocsp.OCSPResponse, issuer: Certificate) -> None:
+    responder = _responder(read, issuer)
+    if not _has_answered(responder, read):
+        raise NotTrusted(Reason.UNKNOWN_CA, f"the answer is not signed by {responder.holder}")
+
+
+def _has_answered(responder: Certificate, read: ocsp.OCSPResponse) -> bool:
+    if responder.algorithm == "sm2-sm3":
+        is_sm2 = read.signature_algorithm_oid.dotted_string == sm2.SM2_WITH_SM3
+        return is_sm2 and sm2.verifies(sm2.key_of(responder.der), read.signature, read.tbs_response_bytes)
     if not isinstance(read.signature_hash_algorithm, SHA256):
         raise NotTrusted(Reason.WEAK, "an answer signed with another hash than SHA-256")
-    responder = _responder(read, issuer)
-    if not responder.has_signed(read.tbs_response_bytes, read.signature):
-        raise NotTrusted(Reason.UNKNOWN_CA, f"the answer is not signed by {responder.holder}")
+    return responder.has_signed(read.tbs_response_bytes, read.signature)
 
 
 def _responder(read: ocsp.OCSPResponse, issuer: Certificate) -> Certificate:

@@ -7,15 +7,19 @@ with the path from the document to it.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from contracts.signing import SealCompleted
 from evidence import algorithms, hash_tree, sm2
-from evidence.certificates import Certificate
+from evidence.certificates import Certificate, parse
+
+Holds: TypeAlias = Callable[[Certificate, datetime], None]
+"""Raises NotTrusted for a certificate that is not trusted to seal at an instant."""
 
 TREE: Final = "tree/"
 LARGEST: Final = 16 * 1024
@@ -65,6 +69,16 @@ class Proof:
 def signer_of(certificate: Certificate) -> Signer:
     """Return who signs with a certificate, of whatever algorithm."""
     return Signer(certificate.serial, sm2.key_of(certificate.der))
+
+
+def judge(seal: SealCompleted, digest: bytes, holds: Holds) -> None:
+    """Judge a seal that brings its certificate, from the document's digest and whoever `holds` certificates alone.
+
+    Raises NotTrusted or NoProof.
+    """
+    signer = parse(_bytes(seal.certificate_der or ""))
+    holds(signer, seal.signed_at)
+    hold(seal, digest, signer_of(signer))
 
 
 def hold(seal: SealCompleted, digest: bytes, signer: Signer) -> None:

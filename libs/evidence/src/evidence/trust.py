@@ -9,8 +9,10 @@
     crl = "issuing.crl"             # and, for those without a network, the list itself; one of the two
     ocsp_url = "http://…/ocsp"      # its responder, where it is another than the certificates name; may be left out
     grace_hours = 24                # how long a list that has ended is borne
+    seals = ["瓦房店市自然资源局"]    # whose seals count (O); left out: of everybody whom it issues a seal to
 
-Nothing is trusted because it chains to something known: the issuer itself is listed.
+Nothing is trusted because it chains to something known: the issuer itself is listed. A public provider issues seals to
+any company: without `seals` a document under one of those is found as valid as the office's.
 """
 
 import tomllib
@@ -25,7 +27,7 @@ from evidence.revocation import Revocations, parse_list
 
 FILE: Final = "trust.toml"
 NEEDED: Final = {"certificate", "root", "purposes", "algorithms", "grace_hours"}
-KNOWN: Final = NEEDED | {"crl", "crl_url", "ocsp_url"}
+KNOWN: Final = NEEDED | {"crl", "crl_url", "ocsp_url", "seals"}
 GRANTED: Final = frozenset({Purpose.LOGIN, Purpose.SEAL, Purpose.SERVICE, Purpose.TIMESTAMP})
 WEB: Final = ("http://", "https://")
 ALGORITHMS: Final = frozenset({"ecdsa-p256-sha256", "rsa-sha256", "sm2-sm3"})
@@ -52,6 +54,7 @@ class Issuer:
     crl_url: str | None
     crl: Path | None
     ocsp_url: str | None
+    seals: frozenset[str] | None = None
 
     def responder_of(self, certificate: Certificate) -> str | None:
         """Return where this issuer tells of `certificate` over HTTP: as listed here, or as the certificate says."""
@@ -68,8 +71,8 @@ class TrustList:
     def hold(self, certificate: Certificate, purpose: Purpose, at: datetime, revocations: Revocations) -> Issuer:
         """Return the issuer that makes `certificate` trusted for `purpose` at the instant `at` (aware).
 
-        Raises NotTrusted for the first of: UNKNOWN_CA, NOT_YET_VALID, EXPIRED, WRONG_PURPOSE, WEAK, REVOKED,
-        REVOCATION_STALE (Art. 19, 20).
+        Raises NotTrusted for the first of: UNKNOWN_CA, NOT_YET_VALID, EXPIRED, WRONG_PURPOSE, UNKNOWN_SEAL, WEAK,
+        REVOKED, REVOCATION_STALE (Art. 19, 20).
         """
         issuer = self.issuer_of(certificate)
         for one in (certificate, issuer.certificate):
@@ -128,6 +131,7 @@ def _issuer(file: Path, entry: Any) -> Issuer:
         crl_url=_url(file, entry, "crl_url"),
         crl=file.parent / str(entry["crl"]) if "crl" in entry else None,
         ocsp_url=_url(file, entry, "ocsp_url"),
+        seals=_seals(file, entry.get("seals")),
     )
 
 
@@ -148,6 +152,14 @@ def _words(file: Path, entry: Mapping[str, Any], name: str, known: frozenset[Any
     if not isinstance(words, list) or not words or not all(isinstance(one, str) and one in known for one in words):
         raise BadTrustList(file, f"{name} must be of {sorted(known)}, not {words!r}")
     return frozenset(words)
+
+
+def _seals(file: Path, names: Any) -> frozenset[str] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) and one for one in names):
+        raise BadTrustList(file, f"seals must be names of organisations, not {names!r}")
+    return frozenset(names)
 
 
 def _grace(file: Path, hours: Any) -> timedelta:
@@ -175,3 +187,5 @@ def _check_purpose(certificate: Certificate, purpose: Purpose, issuer: Issuer) -
         raise NotTrusted(Reason.WRONG_PURPOSE, f"{certificate.serial} is not for {purpose}")
     if purpose not in issuer.purposes:
         raise NotTrusted(Reason.WRONG_PURPOSE, f"{issuer.certificate.holder} is not listed for {purpose}")
+    if purpose is Purpose.SEAL and issuer.seals is not None and certificate.organisation not in issuer.seals:
+        raise NotTrusted(Reason.UNKNOWN_SEAL, f"the seal of {certificate.organisation} is not among those that count")

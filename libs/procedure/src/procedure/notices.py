@@ -31,6 +31,7 @@ def request_id_of(step: NoticedStep) -> UUID:
     return derived_id("notice", step.event_id)
 
 
-def window_request_id(application_id: UUID, kind: DocumentKind) -> UUID:
-    """Return the id of a stage application's document of the window: there is one of each kind."""
-    return derived_id("window-document", application_id, kind.value)
+def window_request_id(application_id: UUID, kind: DocumentKind, attempt: int = 1) -> UUID:
+    """Return the id of a stage application's document of the window: there is one of each kind, and another `attempt`
+    at it only when the seal was refused to the one before."""
+    return derived_id("window-document", application_id, kind.value, *([attempt] if attempt > 1 else []))

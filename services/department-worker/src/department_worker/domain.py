@@ -1,14 +1,11 @@
 """What the department worker alone decides: how messages become acts, and what a decision's document says."""
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
-
-import orjson
 
 from contracts.codes import Sha256
 from contracts.department import ItemReport
@@ -55,6 +52,7 @@ from contracts.terms import (
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import documents, window
 from department_worker.documents import Facts
+from evidence import records
 from procedure import clock as clocks
 from procedure import items as law
 from procedure import lights
@@ -440,24 +438,8 @@ def refused(item: Item, act: Act | ItemReport, at: datetime, refusal: Refusal) -
 
 def document_of(item: Item, decided: ItemDecided) -> Document:
     """Return the decision's document: its facts in one canonical text, and the digest that the seal covers."""
-    facts: dict[str, object] = {
-        "item_id": str(item.item_id),
-        "project_code": item.project_code,
-        "item_code": item.item_code,
-        "department": item.department,
-        "jurisdiction": item.jurisdiction,
-        "outcome": decided.outcome.value,
-        "opinion": decided.opinion,
-        "decided_at": decided.at.isoformat(),
-        "actor": decided.actor.model_dump(),
-    }
-    if decided.document_dated_on is not None:
-        facts["document_dated_on"] = decided.document_dated_on.isoformat()
-    if decided.special_handling is not None:
-        facts["special_handling"] = str(decided.special_handling)
-    content = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS, default=str)
-    digest = Sha256(hashlib.sha256(content).hexdigest())
-    return Document(decided.seal_request_id, item.item_id, _kind(item, decided.outcome), digest, content)
+    what = (decided.seal_request_id, item.item_id, _kind(item, decided.outcome))
+    return Document(*what, records.digest_of(decided), records.record_of(decided))
 
 
 def _kind(item: Item, outcome: Outcome) -> DocumentKind:

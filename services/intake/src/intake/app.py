@@ -6,6 +6,7 @@ from chassis.catalogue import load
 from chassis.filing import Filing
 from chassis.service import Service
 from contracts import topics
+from contracts.signing import SealRejected
 from contracts.supervision import SpecialHandlingGranted
 from intake import api
 from intake.api.office import Office
@@ -23,6 +24,7 @@ def create(settings: Settings) -> Service:
         Listen(topics.STAGES, handlers.on_stages),
         Listen(topics.ITEMS, handlers.on_items),
         Listen(topics.CLOCKS, handlers.on_clocks),
+        Listen(topics.SEALS, handlers.on_seals, only=(SealRejected,)),
         Listen(topics.CALENDAR, calendars.on_calendar),
         Listen(topics.SUPERVISION, handlers.on_special_handling, only=(SpecialHandlingGranted,)),
     )

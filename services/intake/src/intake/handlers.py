@@ -26,6 +26,7 @@ from contracts.dispatcher import (
     StageResultAmended,
 )
 from contracts.parts import AboutStage
+from contracts.signing import SealRejected
 from contracts.supervision import SpecialHandlingGranted
 from contracts.terms import StageState
 from contracts.timer import ClockStepped, ReminderDue
@@ -94,6 +95,10 @@ class Handlers:
         if reminders:
             cases = await store.applications.cases(work, {received.event.application_id for received in reminders})
             await self._tell(work, [one for one in reminders if one.event.application_id in cases], cases)
+
+    async def on_seals(self, events: Sequence[Received[SealRejected]], work: Work) -> None:
+        """The seal on a document of the window was refused: who asks for it again has it made anew (Art. 16)."""
+        await store.documents.refuse(work, [received.event for received in events])
 
     async def on_special_handling(self, events: Sequence[Received[SpecialHandlingGranted]], work: Work) -> None:
         """A special handling was granted that a later declaration may use (Art. 17)."""

@@ -17,6 +17,7 @@ from signing.api import entrance, logins, losses, roster
 from signing.api.logins import Logins
 from signing.domain import initial
 from signing.domain.papers import grants_of
+from signing.handlers.certificates import SealCertificates
 from signing.handlers.papers import Papers
 from signing.handlers.revoking import Revoking
 from signing.handlers.seals import Handlers, InitialList
@@ -53,8 +54,9 @@ def create(settings: Settings) -> Service:
     revoked = RevokedList(listed_issuers, settings.revocation_seconds)
     responders = Responders(listed_issuers, revoked)
     is_pdf = settings.document_form == "pdf"
-    papers = _papers(service, settings, token, responders) if is_pdf else None
-    handlers = Handlers(token, service.wallclock, forbidding, papers)
+    certificates = SealCertificates(token, responders)
+    papers = _papers(service, settings, token, responders, certificates) if is_pdf else None
+    handlers = Handlers(token, certificates, service.wallclock, forbidding, papers)
     service.listens(
         *(() if papers is None else _registering(papers)),
         Listen(topics.SEAL_REQUESTS, handlers.on_seal_requests),
@@ -73,7 +75,7 @@ def create(settings: Settings) -> Service:
     )
     service.serves(logins.router(doors, Rates(settings.login_per_minute)))
     service.serves(entrance.router(settings.agent_url))
-    service.serves(web.router(Verifier(service.database, settings.trusted, revoked)))
+    service.serves(web.router(Verifier(service.database, service.wallclock, settings.trusted, revoked)))
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses.router(service.database, service.wallclock))
@@ -91,7 +93,9 @@ def _registering(papers: Papers) -> Sequence[Listen]:
     )
 
 
-def _papers(service: Service, settings: Settings, token: TokenDoor, responders: Responders) -> Papers:
+def _papers(
+    service: Service, settings: Settings, token: TokenDoor, responders: Responders, certificates: SealCertificates
+) -> Papers:
     """Return what seals documents. Raises ValueError or GrantsInvalid for what it needs."""
     file = settings.seal_grants_file
     if file is None or not settings.tsa_url:
@@ -99,4 +103,4 @@ def _papers(service: Service, settings: Settings, token: TokenDoor, responders: 
     grants, stamps = grants_of(file.name, file.read_text("utf-8-sig")), Stamps(settings.tsa_url)
     service.health.check("timestamps", stamps.answers)
     sealer = Sealer(token, stamps, responders)
-    return Papers(sealer, lambda: grants, service.wallclock, service.bus)
+    return Papers(sealer, certificates, lambda: grants, service.wallclock, service.bus)

@@ -16,7 +16,7 @@ from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
 from contracts.terms import SealForm
 from evidence import documents, signatures, timestamps
-from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
+from evidence.certificates import Certificate, NotTrusted, Reason
 from evidence.signatures import BadSignature
 from signing.domain.papers import SealNotTrusted
 from signing.responders import Responders
@@ -26,6 +26,15 @@ from signing.token.door import TokenDoor
 CMS: Final = "cms/"
 PASSING: Final = (Reason.REVOCATION_STALE, Reason.NOT_YET_VALID)
 """Doubts that pass by themselves: requests wait."""
+WHY: Final = {
+    Reason.REVOKED: "证书已被吊销",
+    Reason.EXPIRED: "证书已过期",
+    Reason.WRONG_PURPOSE: "证书不是用于签章的证书",
+    Reason.UNKNOWN_SEAL: "用章单位不在用章机关名单上",
+    Reason.UNKNOWN_CA: "证书的签发机构不在受信任名单上",
+    Reason.WEAK: "证书所用的密码算法不符合要求",
+}
+LOST: Final = "证书已挂失"
 
 
 class CannotSeal(Exception):
@@ -33,21 +42,12 @@ class CannotSeal(Exception):
 
 
 class Sealer:
-    """Seals with the tokens behind `door`, timestamps from `stamps`, under what issuers say to `responders`."""
+    """Seals with the tokens behind `door`, timestamps from `stamps`, judged under what issuers said to `responders`."""
 
     def __init__(self, door: TokenDoor, stamps: Stamps, responders: Responders) -> None:
         self._door = door
         self._stamps = stamps
         self._responders = responders
-
-    async def certificate(self, seal: str) -> Certificate:
-        """Return a seal's certificate while it may seal. Raises SealNotTrusted, CannotSeal or TokenUnavailable."""
-        certificate = await self._door.certificate(seal)
-        try:
-            await self._responders.hold(certificate, Purpose.SEAL)
-        except NotTrusted as doubt:
-            raise _refused(seal, doubt) from doubt
-        return certificate
 
     async def seal(self, requests: Sequence[tuple[SealRequested, Certificate]]) -> list[bytes]:
         """Return the signature (CMS, DER) for each request. Raises CannotSeal, SealNotTrusted, NoTimestamp or
@@ -77,13 +77,16 @@ class Sealer:
             timestamp = timestamps.judge(signed.timestamp, signed.value, trust, revocations)
             documents.hold_signer(signed, timestamp, trust, revocations)
         except NotTrusted as doubt:
-            raise _refused(request.seal, doubt) from doubt
+            raise refused(request.seal, doubt) from doubt
         except BadSignature as bad:
             raise CannotSeal(f"what was made does not verify: {bad}") from bad
 
 
-def _refused(seal: str, doubt: NotTrusted) -> SealNotTrusted | CannotSeal:
-    return CannotSeal(str(doubt)) if doubt.reason in PASSING else SealNotTrusted(seal=seal, why=doubt.reason.value)
+def refused(seal: str, doubt: NotTrusted) -> SealNotTrusted | CannotSeal:
+    """Return what a doubt about a seal's certificate means for those who ask for the seal."""
+    if doubt.reason in PASSING:
+        return CannotSeal(str(doubt))
+    return SealNotTrusted(seal=seal, why=WHY.get(doubt.reason, doubt.reason.value))
 
 
 def completed(request: SealRequested, certificate: Certificate, made: bytes, at: datetime) -> SealCompleted:

@@ -8,7 +8,7 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import Message
 from html import escape
@@ -23,11 +23,13 @@ from pydantic import BaseModel
 
 from chassis.database import Database
 from chassis.http import streamed
+from chassis.wallclock import WallClock
 from contracts.codes import Sha256
 from evidence import confined, signatures
 from evidence.documents import LARGEST, Finding, Verdict
 from procedure.refusals import Refusal
 from signing import pages, store
+from signing.domain.papers import is_within
 from signing.revoked import RevokedList
 
 PAGE: Final = pages.page("verify")
@@ -110,9 +112,11 @@ class RegisteredView(BaseModel):
 
 @dataclass(slots=True)
 class Verifier:
-    """Judges by the trust list of `folder` and the revocation lists that signing fetched, a few files at a time."""
+    """Judges by the trust list of `folder`, the revocation lists that signing fetched, and the losses that were
+    reported here before any list tells of them; a few files at a time."""
 
     database: Database
+    wallclock: WallClock
     folder: Path
     revoked: RevokedList
     waiting: int = 0
@@ -150,9 +154,21 @@ class Verifier:
         self.waiting += 1
         try:
             async with self.room:
-                return await asyncio.to_thread(confined.judge, pdf, self.folder, fetched=dict(self.revoked.lists))
+                lists = dict(self.revoked.lists)
+                return await self._with_losses(await asyncio.to_thread(confined.judge, pdf, self.folder, fetched=lists))
         finally:
             self.waiting -= 1
+
+    async def _with_losses(self, verdict: Verdict) -> Verdict:
+        """A valid document is none if its seal had been reported as lost when it was sealed (Art. 20)."""
+        if verdict.finding is not Finding.VALID or verdict.certificate is None or verdict.signed_at is None:
+            return verdict
+        async with self.database.reading() as connection:
+            spans = await store.losses.spans(connection, [verdict.certificate])
+        at = self.wallclock.business(int(verdict.signed_at.timestamp() * 1000))
+        if not is_within(at, spans[verdict.certificate]):
+            return verdict
+        return replace(verdict, finding=Finding.REVOKED_BEFORE_SIGNING, detail="the loss of its key was reported here")
 
     async def registered(self, document: UUID) -> RegisteredView | None:
         """Return what is registered under a document's code, or None."""

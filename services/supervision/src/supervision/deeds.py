@@ -1,4 +1,5 @@
-"""What one key did (Art. 20): every act under a certificate since an instant, and what is still on its holder's desk.
+"""What one key did (Art. 20): every act under a certificate since an instant, and what is still on its holder's desk;
+of a seal's key, every seal that it made.
 
 When a key was lost, the acts since it may have been misused are looked at again, and the items that its holder had
 begun are given to somebody else by the department's lead: nobody inherits them silently.
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from contracts.envelope import Event
 from contracts.parts import Actor
+from contracts.signing import SealCompleted
 from contracts.terms import ItemState
 from procedure.items import TERMINAL
 from supervision.domain import ItemRow
@@ -18,6 +20,11 @@ from supervision.story import Line
 
 DOERS: Final = ("actor", "reported_by", "requested_by", "approved_by")
 """The fields in which an event names who acted: one person, or who asked and who approved (Art. 18, 20, 23)."""
+
+
+SEALED: Final = SealCompleted.__name__
+A_SEAL: Final = "印章"
+"""What acts in an event that names no person: the certificate tells whose seal it is."""
 
 
 class Deed(NamedTuple):
@@ -59,6 +66,8 @@ def is_open(item: ItemRow) -> bool:
 
 def _holder(line: Line, certificate: str) -> str | None:
     """Return by which name a certificate acted in an event; None when it did not."""
+    if line.type == SEALED and line.event["certificate"] == certificate:
+        return A_SEAL
     named: Iterable[Any] = (line.event.get(field) for field in DOERS)
     acted = (actor for actor in named if isinstance(actor, dict))
     return next((actor["holder"] for actor in acted if actor["certificate"] == certificate), None)

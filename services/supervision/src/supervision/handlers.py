@@ -18,8 +18,8 @@ from contracts.department_worker import ItemActRefused, ItemConcluded, ItemStepp
 from contracts.dispatcher import ItemClosed, ItemNotDispatched, StageDispatched
 from contracts.envelope import Event
 from contracts.intake import NoticeSent, StageApplied
-from contracts.parts import AboutItem, AboutStage, Actor
-from contracts.signing import AuditRootSealed
+from contracts.parts import AboutItem, AboutStage
+from contracts.signing import AuditRootSealed, SealCompleted
 from contracts.supervision import AuditRootClosed
 from contracts.timer import AcceptanceOverdue, CalendarAmended, ClockStepped, ReminderDue
 from evidence.audit import Place, Record
@@ -58,8 +58,8 @@ class Batch:
     concluded: list[tuple[UUID, str, int]] = field(default_factory=list[tuple[UUID, str, int]])
     nights: list[Night] = field(default_factory=list[Night])
 
-    def did(self, project: str, actor: Actor, at: datetime) -> None:
-        key = (project, actor.certificate)
+    def did(self, project: str, certificate: str, at: datetime) -> None:
+        key = (project, certificate)
         self.deeds[key] = max(at, self.deeds.get(key, at))
 
     def put_stage(self, row: StageRow) -> None:
@@ -127,7 +127,9 @@ class Handlers:
             batch.stories[project].append(_told(received))
             batch.records[project].append(_record(received))
             if type(received.event) in ACTS and received.event.actor is not None:
-                batch.did(project, received.event.actor, received.event.occurred_at)
+                batch.did(project, received.event.actor.certificate, received.event.occurred_at)
+            if type(received.event) is SealCompleted:
+                batch.did(project, received.event.certificate, received.event.occurred_at)
             if type(received.event) is ItemConcluded and self._thresholds.judge_conclusions:
                 step = received.event
                 batch.concluded.append((step.item_id, step.project_code, received.raw.partition))

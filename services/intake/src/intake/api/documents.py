@@ -18,7 +18,7 @@ from contracts.terms import DocumentKind, Role
 from intake import domain, store
 from intake.api.office import IdempotencyKey, Office
 from intake.api.results import FILE, PDF, filed
-from intake.domain.documents import DocumentNotIssued, Told
+from intake.domain.documents import Told
 from intake.store.applications import Application
 from procedure.authority import Caller
 from procedure.notices import window_request_id
@@ -64,13 +64,16 @@ def router(office: Office) -> APIRouter:
 async def _ask(
     work: Work, key: Key, office: Office, caller: Caller, application_id: UUID, kind: DocumentKind
 ) -> Answer:
-    """Have a document made, once: who asks again is told the same. Raises NotReceivedYet or NotDispatchedYet."""
+    """Have a document made, once: who asks again is told the same, and it is made anew only if its seal was refused.
+    Raises NotReceivedYet or NotDispatchedYet."""
     application = await office.application(work.connection, caller, application_id, lock=False)
     project = await office.project(work.connection, application.project_code, caller)
     told = await _told(work, office, application, kind)
     cause = derived_id("window-document", key.caller, key.key)
-    asked = domain.documents.requested(kind, told, application, project, caller.actor, cause, office.now())
-    if await store.documents.ask(work, asked):
+    attempt = domain.documents.attempt_after(await store.documents.last(work, application_id, kind))
+    about = (window_request_id(application_id, kind, attempt), kind, told, application, project)
+    asked = domain.documents.requested(*about, caller.actor, cause, office.now())
+    if await store.documents.ask(work, asked, attempt):
         work.say(topics.APPLICATIONS, asked)
     view = Asked(
         application_id=application_id, kind=kind, location=PATH.format(application_id=application_id, kind=kind)
@@ -91,12 +94,11 @@ async def _told(work: Work, office: Office, application: Application, kind: Docu
 async def _printed(
     work: Work, office: Office, caller: Caller, application_id: UUID, kind: DocumentKind
 ) -> tuple[str, bytes]:
-    """Return the file, once it is logged and said who printed it. Raises DocumentNotIssued or ResultFileLost."""
+    """Return the file, once it is logged and said who printed it. Raises DocumentNotIssued, DocumentRefused or
+    ResultFileLost."""
     application = await office.application(work.connection, caller, application_id, lock=False)
-    document = await store.documents.find(work, window_request_id(application_id, kind))
-    if document is None or document.file is None:
-        raise DocumentNotIssued
-    content, at = await filed(office, document.file), office.now()
+    document, file = domain.documents.issued(await store.documents.last(work, application_id, kind))
+    content, at = await filed(office, file), office.now()
     number = await store.documents.print_out(work, document.request_id, caller.actor, at)
     work.say(topics.APPLICATIONS, domain.documents.printed(document, number, application, caller.actor, at))
-    return document.file, content
+    return file, content

@@ -13,7 +13,6 @@ from contracts.parts import Actor, MaterialRef
 from contracts.terms import DocumentKind
 from intake.domain.admission import Project
 from intake.domain.given import HandedIn
-from procedure.notices import window_request_id
 from procedure.refusals import Refusal
 
 
@@ -31,6 +30,12 @@ class NotDispatchedYet(Refusal):
 
 class DocumentNotIssued(Refusal):
     """该文书尚未出具：请先申请出具；已经申请的，签章完成后即可取得"""
+
+    article = "第十六条"
+
+
+class DocumentRefused(Refusal):
+    """该文书未能签章，没有出具：{why}。原因消除后可以重新申请"""
 
     article = "第十六条"
 
@@ -54,11 +59,13 @@ class Told(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document of the window that was asked for; `file` is its SHA-256 once it is sealed."""
+    """An attempt at a document of the window; `file` is its SHA-256 once it is sealed, `refusal` says why it is not."""
 
     request_id: UUID
     kind: DocumentKind
+    attempt: int
     file: Sha256 | None
+    refusal: str | None
 
 
 def window_notice(announced: Announced | None, items: Iterable[ItemCode]) -> Told:
@@ -79,11 +86,33 @@ def receipt(received_at: datetime | None, application_id: UUID, handed_in: Itera
     return Told(received_at, place, materials=tuple(one.material for one in of_stage if one.given_at <= received_at))
 
 
+def attempt_after(last: Document | None) -> int:
+    """Return which attempt at a document it is when somebody asks: the last one again, unless its seal was refused."""
+    if last is None:
+        return 1
+    return last.attempt if last.refusal is None else last.attempt + 1
+
+
+def issued(last: Document | None) -> tuple[Document, Sha256]:
+    """Return a document that is there, and its file. Raises DocumentNotIssued or DocumentRefused."""
+    if last is not None and last.file is not None:
+        return last, last.file
+    if last is not None and last.refusal is not None:
+        raise DocumentRefused(why=last.refusal)
+    raise DocumentNotIssued
+
+
 def requested(
-    kind: DocumentKind, told: Told, application: Any, project: Project, actor: Actor, cause: UUID, at: datetime
+    request_id: UUID,
+    kind: DocumentKind,
+    told: Told,
+    application: Any,
+    project: Project,
+    actor: Actor,
+    cause: UUID,
+    at: datetime,
 ) -> WindowDocumentRequested:
     """Return the request for a stage application's document of `kind`: it carries all that the document says."""
-    request_id = window_request_id(application.application_id, kind)
     return WindowDocumentRequested(
         event_id=derived_id("window-document-requested", request_id),
         causation_id=cause,

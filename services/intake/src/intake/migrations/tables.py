@@ -186,12 +186,16 @@ class Print(Base, table=True):
 
 class WindowDocument(Base, table=True):
     __tablename__ = "window_documents"
+    __table_args__ = (Index("window_documents_attempt", "application_id", "kind", "attempt", unique=True),)
     request_id: UUID = Field(primary_key=True)
     application_id: UUID = Field(foreign_key="applications.application_id")
     kind: str
     asked_at: datetime = instant()
     document: str | None
     issued_at: datetime | None = instant()
+    attempt: int
+    refused_at: datetime | None = instant()
+    refusal: str | None
 
 
 class WindowPrint(Base, table=True):

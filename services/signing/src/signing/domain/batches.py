@@ -118,4 +118,5 @@ def _answer(
         certificate=made.certificate,
         signed_at=at,
         proof=proof,
+        certificate_der=None if made.certificate_der is None else base64.b64encode(made.certificate_der).decode(),
     )

@@ -1,6 +1,8 @@
-"""Which documents may bear which seal: registered decision or notice, grant of the seal, officer (Art. 10, 16, 18).
+"""What may bear which seal: registered decision or notice, grant of the seal, officer (Art. 10, 14, 16, 18).
 
-There is no way to have anything else signed: signing names the reason and uses no token.
+There is no way to have anything else signed: signing names the reason and uses no token. A record, which no file goes
+with, is signed by its digest alone; so signing makes that digest itself, of the decision that was said, and no caller
+has the token sign a digest of its own.
 """
 
 import csv
@@ -8,19 +10,24 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.department_worker import ItemDecided, SealRequested
 from contracts.envelope import derived_id
 from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealRejected
-from contracts.terms import DocumentKind, Outcome
+from contracts.terms import DocumentKind, Outcome, SealForm
+from evidence import records
 from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW, WINDOW, NoticedStep, request_id_of
 from procedure.refusals import Refusal
 from procedure.roster import may_handle
 
+RECORDS: Final = frozenset({DocumentKind.OPINION, DocumentKind.REFUSAL})
+"""What may stay on the platform without a file: what a consulted department says, also when it objects (Art. 14)."""
+Span: TypeAlias = tuple[datetime, datetime | None]
+"""From when to when a certificate did not count; open while it does not."""
 COLUMNS: Final = ("seal", "jurisdiction", "department", "kinds", "since", "until")
 
 
@@ -42,6 +49,12 @@ class OfficerNotOnRoster(Refusal):
     article = "第十八条"
 
 
+class OfficerSuspended(Refusal):
+    """作出决定时，决定人员的证书已经挂失，不予签章"""
+
+    article = "第二十条"
+
+
 class SealNotTrusted(Refusal):
     """印章“{seal}”的证书不受信任，不予签章：{why}"""
 
@@ -55,7 +68,7 @@ class GrantsInvalid(ValueError):
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was said to be decided, or has to be told in a `notice` of that kind, and waits for a seal; what the window
-    is asked for names no item."""
+    is asked for names no item. `record` is the digest of a decision's record."""
 
     request_id: UUID
     item_id: UUID | None
@@ -67,6 +80,7 @@ class Decision:
     decided_at: datetime
     special: bool
     notice: DocumentKind | None = None
+    record: Sha256 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,8 @@ class Grant:
 def decision_of(event: ItemDecided | NoticedStep) -> Decision:
     """Return what a step registers for a seal: its decision, or its notice."""
     if isinstance(event, ItemDecided):
-        return _registered(event, event.seal_request_id, event.outcome, special=event.special_handling is not None)
+        special, record = event.special_handling is not None, records.digest_of(event)
+        return _registered(event, event.seal_request_id, event.outcome, special=special, record=record)
     return _registered(event, request_id_of(event), notice=NOTICED[type(event)])
 
 
@@ -102,6 +117,7 @@ def _registered(
     *,
     special: bool = False,
     notice: DocumentKind | None = None,
+    record: Sha256 | None = None,
 ) -> Decision:
     return Decision(
         request_id=request_id,
@@ -114,6 +130,7 @@ def _registered(
         decided_at=event.at,
         special=special,
         notice=notice,
+        record=record,
     )
 
 
@@ -139,10 +156,12 @@ def hold(
     grants: Iterable[Grant],
     entries: Sequence[RosterEntry],
     at: datetime,
+    suspended: Iterable[Span] = (),
 ) -> None:
-    """Hold a request to its decision, the grants at `at`, and the `entries` of who decided.
+    """Hold a request to its decision, the grants at `at`, and to who decided: its `entries`, and when its certificate
+    was `suspended`. A worker may hear of a loss two seconds late; what it let through until then is not sealed.
 
-    Raises NotRegistered, SealNotGranted or OfficerNotOnRoster.
+    Raises NotRegistered, SealNotGranted, OfficerNotOnRoster or OfficerSuspended.
     """
     if decision is None or not _is_of(request, decision):
         raise NotRegistered
@@ -150,6 +169,19 @@ def hold(
         raise SealNotGranted(seal=request.seal)
     if not _has_its_officer(decision, entries):
         raise OfficerNotOnRoster
+    if _is_suspended(decision, suspended):
+        raise OfficerSuspended
+
+
+def _is_suspended(decision: Decision, suspended: Iterable[Span]) -> bool:
+    if decision.item_code is None:  # what the window gives says what the platform recorded, whoever asks for it
+        return False
+    return is_within(decision.decided_at, suspended)
+
+
+def is_within(at: datetime, suspended: Iterable[Span]) -> bool:
+    """Whether a certificate did not count at an instant."""
+    return any(since <= at and (until is None or at < until) for since, until in suspended)
 
 
 def _has_its_officer(decision: Decision, entries: Sequence[RosterEntry]) -> bool:
@@ -167,6 +199,7 @@ def _is_of(request: SealRequested, decision: Decision) -> bool:
         what == (decision.item_id, decision.item_code, decision.certificate)
         and request.seal == f"{decision.jurisdiction}.{decision.department}"
         and _is_kind_of(request.document_kind, decision)
+        and _is_form_of(request, decision)
     )
 
 
@@ -175,6 +208,13 @@ def _is_kind_of(kind: DocumentKind, decision: Decision) -> bool:
     if decision.notice is not None or kind in NOTICES | OF_THE_WINDOW:
         return kind is decision.notice
     return (kind is DocumentKind.REFUSAL) == (decision.outcome is Outcome.REFUSED)
+
+
+def _is_form_of(request: SealRequested, decision: Decision) -> bool:
+    """Whether it is asked for in the form of its kind: an opinion is no file, and a record is the decision's own."""
+    if request.form is SealForm.PDF:
+        return request.document_kind is not DocumentKind.OPINION
+    return request.document_kind in RECORDS and request.digest == decision.record
 
 
 def rejected(request: SealRequested, refusal: Refusal, at: datetime) -> SealRejected:

@@ -1,9 +1,10 @@
-"""What signing does about documents that leave the house: it learns what was decided or has to be told,
-and seals what that needs."""
+"""What signing does about what it is asked to seal: it learns what was decided or has to be told, lets be sealed what
+that needs, and seals what leaves the house."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from chassis.bus import Bus, NotNow, Received
 from chassis.database import Work
@@ -12,13 +13,15 @@ from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.department_worker import ItemDecided, SealRequested
 from contracts.intake import WindowDocumentRequested
-from contracts.signing import RosterEntry, SealCompleted, SealRejected
+from contracts.signing import SealRejected
 from evidence.certificates import Certificate
 from procedure.notices import NoticedStep
 from procedure.refusals import Refusal
 from signing import sealing, store
 from signing.domain import papers
 from signing.domain.papers import Decision, Grant
+from signing.handlers import certificates
+from signing.handlers.certificates import SealCertificates
 from signing.sealing import CannotSeal, Sealer
 from signing.stamps import NoTimestamp
 from signing.token.door import TokenUnavailable
@@ -26,13 +29,16 @@ from signing.token.door import TokenUnavailable
 PASSING = (TokenUnavailable, NoTimestamp, CannotSeal)
 REGISTERING: Final = {topics.ITEMS.name, topics.APPLICATIONS.name}
 Requests = Sequence[Received[SealRequested]]
+Allowed = list[tuple[Received[SealRequested], Certificate]]
 
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Seals documents under `grants`; `bus` tells whether a decision can still be on its way."""
+    """Lets be sealed what is registered, under `grants`, and seals files; `bus` tells whether a decision can still be
+    on its way."""
 
     sealer: Sealer
+    certificates: SealCertificates
     grants: Callable[[], Sequence[Grant]]
     wallclock: WallClock
     bus: Bus
@@ -45,22 +51,60 @@ class Papers:
         """Somebody asked for a document of the window: it is registered for the window's seal (Art. 9, 10)."""
         await store.papers.register(work, [papers.asked_of_the_window(received.event) for received in events])
 
-    async def seal(self, requests: Requests, work: Work) -> None:
-        """Answer each request that was not answered yet, once; what is not registered yet waits for that."""
+    async def registered(self, requests: Requests, work: Work) -> Requests:
+        """Return those that may bear the seal that they ask for; the others are refused for good, or wait for what
+        registers them. No token is touched."""
         decisions = await store.papers.decisions(work, [received.event.request_id for received in requests])
-        ready = await self._registered(requests, decisions, work)
-        entries = await store.roster.entries(work, {one.certificate for one in decisions.values()})
-        said = {serial: [one.said for one in held] for serial, held in entries.items()}
+        ready = await self._known(requests, decisions, work)
+        who = {one.certificate for one in decisions.values()}
+        entries, suspended = await store.roster.entries(work, who), await store.losses.spans(work, who)
+        now, grants = self.wallclock.now(), self.grants()
+
+        def hold(request: SealRequested) -> None:
+            decision = decisions.get(request.request_id)
+            serial = "" if decision is None else decision.certificate
+            said = [one.said for one in entries.get(serial, ())]
+            papers.hold(request, decision, grants, said, now, suspended.get(serial, ()))
+
+        return await self._sifted(ready, hold, work)
+
+    async def trusted(self, requests: Requests, work: Work) -> Allowed:
+        """Return those whose seal counts now, each with its certificate; the others are refused for good. Raises
+        NotNow."""
         try:
-            answers = await self._answers(ready, decisions, said)
+            standings = await self.certificates.of({received.event.seal for received in requests}, work)
         except PASSING as trouble:
             raise NotNow(repr(trouble)) from trouble
-        await store.seals.add(work, [one for one in answers if isinstance(one, SealCompleted)])
-        await store.papers.refuse(work, [one for one in answers if isinstance(one, SealRejected)])
-        for received, answer in zip(ready, answers, strict=True):
-            work.say(topics.SEALS, answer, traceparent=received.traceparent)
+        usable = await self._sifted(requests, lambda request: certificates.hold(standings[request.seal]), work)
+        return [(received, certificates.hold(standings[received.event.seal])) for received in usable]
 
-    async def _registered(
+    async def _sifted(self, requests: Requests, hold: Callable[[SealRequested], object], work: Work) -> Requests:
+        """Return those that `hold` lets through; the others are refused for good."""
+        refused: dict[UUID, SealRejected] = {}
+        for received in requests:
+            try:
+                hold(received.event)
+            except Refusal as refusal:
+                answer = papers.rejected(received.event, refusal, self.wallclock.now())
+                refused[answer.request_id] = answer
+                work.say(topics.SEALS, answer, traceparent=received.traceparent)
+        await store.papers.refuse(work, refused.values())
+        return [received for received in requests if received.event.request_id not in refused]
+
+    async def seal(self, allowed: Allowed, work: Work) -> None:
+        """Seal files. Raises NotNow while the token or the timestamp authority is away."""
+        requests = [(received.event, certificate) for received, certificate in allowed]
+        try:
+            made = await self.sealer.seal(requests)
+        except PASSING as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        now = self.wallclock.now()
+        seals = [sealing.completed(*request, one, now) for request, one in zip(requests, made, strict=True)]
+        await store.seals.add(work, seals)
+        for (received, _), seal in zip(allowed, seals, strict=True):
+            work.say(topics.SEALS, seal, traceparent=received.traceparent)
+
+    async def _known(
         self, requests: Requests, decisions: dict[object, Decision], work: Work
     ) -> list[Received[SealRequested]]:
         """Return the requests that can be answered: all, once what registers is read to its end."""
@@ -71,21 +115,3 @@ class Papers:
         early = [received for received in requests if received.event.request_id not in decisions]
         work.held.extend(Held(received.raw, Why.EARLY) for received in early)
         return [received for received in requests if received.event.request_id in decisions]
-
-    async def _answers(
-        self, requests: Requests, decisions: dict[object, Decision], entries: dict[str, list[RosterEntry]]
-    ) -> list[SealCompleted | SealRejected]:
-        answers: dict[object, SealCompleted | SealRejected] = {}
-        allowed: list[tuple[SealRequested, Certificate]] = []
-        now, grants = self.wallclock.now(), self.grants()
-        for received in requests:
-            request, decision = received.event, decisions.get(received.event.request_id)
-            try:
-                roster = [] if decision is None else entries.get(decision.certificate, [])
-                papers.hold(request, decision, grants, roster, now)
-                allowed.append((request, await self.sealer.certificate(request.seal)))
-            except Refusal as refusal:
-                answers[request.request_id] = papers.rejected(request, refusal, now)
-        for (request, certificate), made in zip(allowed, await self.sealer.seal(allowed), strict=True):
-            answers[request.request_id] = sealing.completed(request, certificate, made, now)
-        return [answers[received.event.request_id] for received in requests]

@@ -23,8 +23,11 @@ from contracts.terms import SealForm
 from signing import store
 from signing.domain import batches, roots, roster
 from signing.domain.batches import Made
+from signing.domain.papers import SealNotTrusted
 from signing.domain.roster import CertificateOfAnother, Entry
+from signing.handlers.certificates import SealCertificates, hold
 from signing.handlers.papers import Papers
+from signing.sealing import CannotSeal
 from signing.token.door import Order, TokenDoor, TokenUnavailable
 
 RETRY_SECONDS: Final = 0.5
@@ -38,9 +41,15 @@ class Handlers:
     whose token makes no batches."""
 
     def __init__(
-        self, token: TokenDoor, wallclock: WallClock, forbidding: Collection[str] = (), papers: Papers | None = None
+        self,
+        token: TokenDoor,
+        certificates: SealCertificates,
+        wallclock: WallClock,
+        forbidding: Collection[str] = (),
+        papers: Papers | None = None,
     ) -> None:
         self._token = token
+        self._certificates = certificates
         self._papers = papers
         self._wallclock = wallclock
         self._forbidding = forbidding
@@ -49,16 +58,22 @@ class Handlers:
         """Seal what was not sealed yet; without the token everything waits and nothing is lost (Art. 10, 16)."""
         requests = {received.event.request_id: received for received in events}
         known = await store.seals.known(work, requests)
-        new = await self._usable([received for one, received in requests.items() if one not in known], work)
-        waiting = [received for received in new if received.event.form is SealForm.DIGEST]
-        if self._papers is not None and len(waiting) < len(new):
-            await self._papers.seal([received for received in new if received.event.form is SealForm.PDF], work)
+        new = [received for one, received in requests.items() if one not in known]
+        waiting = await self._usable(new, work) if self._papers is None else await self._held(new, self._papers, work)
         if not waiting:
             return
         seals = await self._sealed([received.event for received in waiting])
         await store.seals.add(work, seals)
         for seal in seals:
             work.say(topics.SEALS, seal, traceparent=requests[seal.request_id].traceparent)
+
+    async def _held(
+        self, requests: Sequence[Received[SealRequested]], papers: Papers, work: Work
+    ) -> list[Received[SealRequested]]:
+        """Seal the files among what may be sealed, and return the records among it."""
+        allowed = await papers.trusted(await self._usable(await papers.registered(requests, work), work), work)
+        await papers.seal([one for one in allowed if one[0].event.form is SealForm.PDF], work)
+        return [received for received, _ in allowed if received.event.form is SealForm.DIGEST]
 
     async def on_audit_roots(self, events: Sequence[Received[AuditRootClosed]], work: Work) -> None:
         """Seal each root of the audit chains once, with the platform's seal (Art. 22)."""
@@ -67,11 +82,20 @@ class Handlers:
         waiting = [event for root, event in closed.items() if root not in known]
         if not waiting:
             return
+        await self._hold_own_seal(work)
         signed = await self._signed([(roots.SEAL, bytes.fromhex(event.root)) for event in waiting])
         now = self._wallclock.now()
         seals = [roots.sealed(event, made, now) for event, made in zip(waiting, signed, strict=True)]
         await store.seals.add_roots(work, seals)
         work.say(topics.AUDIT_SEALS, *seals)
+
+    async def _hold_own_seal(self, work: Work) -> None:
+        """Roots cannot be refused: they wait until their seal is one that counts. Raises NotNow."""
+        try:
+            hold((await self._certificates.of({roots.SEAL}, work))[roots.SEAL])
+        except (TokenUnavailable, CannotSeal, SealNotTrusted) as trouble:
+            log.error("audit.waits", why=str(trouble))
+            raise NotNow(str(trouble)) from trouble
 
     async def _usable(self, waiting: Sequence[Received[SealRequested]], work: Work) -> list[Received[SealRequested]]:
         """Return those whose token may be used; the others wait aside until somebody has mended theirs."""

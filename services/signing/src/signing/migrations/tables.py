@@ -37,6 +37,7 @@ class Decision(Base, table=True):
     decided_at: datetime = instant()
     special: bool
     notice: str | None
+    record: str | None
 
 
 class RefusedSeal(Base, table=True):

@@ -12,6 +12,7 @@ from chassis.database import Connection, Work
 from contracts.parts import Actor
 from contracts.signing import SuspendedSpan
 from signing.domain.losses import Reinstatement, Suspension
+from signing.domain.papers import Span
 from signing.domain.roster import Stand
 
 _ADD = """
@@ -20,6 +21,11 @@ _ADD = """
 """
 _OF = "SELECT * FROM suspensions WHERE serial = $1"
 _ALL = "SELECT * FROM suspensions ORDER BY suspended_at, serial"
+_AMONG = "SELECT serial FROM suspensions WHERE serial = ANY($1::text[])"
+_SPANS = """
+    SELECT serial, suspended_at AS since, NULL::timestamptz AS until FROM suspensions WHERE serial = ANY($1::text[])
+    UNION ALL SELECT serial, since, until FROM past_suspensions WHERE serial = ANY($1::text[])
+"""
 _UNSUSPENDED = """
     SELECT serial, holder FROM roster_holders AS h WHERE serial = ANY($1::text[])
     AND NOT EXISTS (SELECT FROM suspensions AS s WHERE s.serial = h.serial) ORDER BY serial
@@ -55,6 +61,19 @@ async def suspension(connection: Connection | Work, serial: str) -> Suspension |
 async def suspensions(connection: Connection) -> Sequence[Suspension]:
     """Return every suspension there is, the oldest first."""
     return [_suspension(row) for row in await connection.fetch(_ALL)]
+
+
+async def among(work: Work, serials: Collection[str]) -> set[str]:
+    """Return those of `serials` that are suspended."""
+    return {row["serial"] for row in await work.fetch(_AMONG, list(serials))}
+
+
+async def spans(work: Connection | Work, serials: Collection[str]) -> defaultdict[str, list[Span]]:
+    """Return from when to when certificates did not count; a suspension of now is open."""
+    found: defaultdict[str, list[Span]] = defaultdict(list)
+    for serial, since, until in await work.fetch(_SPANS, list(serials)):
+        found[serial].append((since, until))
+    return found
 
 
 async def unsuspended(work: Work, serials: Collection[str]) -> dict[str, str]:

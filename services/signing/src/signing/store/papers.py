@@ -1,5 +1,4 @@
-"""Signing's SQL of documents that leave the house: the decisions and notices that are registered, the
-seals that were refused."""
+"""Signing's SQL of what may be sealed: the decisions and notices that are registered, the seals that were refused."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -8,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Connection, Work
-from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode
+from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.signing import SealRejected
 from contracts.terms import DocumentKind, Outcome
 from signing.domain.papers import Decision
@@ -16,9 +15,9 @@ from signing.store.columns import columns
 
 _REGISTER = """
     INSERT INTO decisions (request_id, item_id, item_code, jurisdiction, department, outcome, certificate, decided_at,
-                           special, notice)
+                           special, notice, record)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::bool[], $10::text[])
+                         $8::timestamptz[], $9::bool[], $10::text[], $11::text[])
     ON CONFLICT (request_id) DO NOTHING
 """
 _DECISIONS = "SELECT * FROM decisions WHERE request_id = ANY($1::uuid[])"
@@ -48,7 +47,7 @@ async def refuse(work: Work, refused: Collection[SealRejected]) -> None:
 
 def _row(d: Decision) -> tuple[Any, ...]:
     place = (d.jurisdiction, d.department, d.outcome and d.outcome.value)
-    what = (d.special, d.notice and d.notice.value)
+    what = (d.special, d.notice and d.notice.value, d.record)
     return (d.request_id, d.item_id, d.item_code, *place, d.certificate, d.decided_at, *what)
 
 
@@ -64,6 +63,7 @@ def _decision(row: asyncpg.Record) -> Decision:
         decided_at=row["decided_at"],
         special=row["special"],
         notice=None if row["notice"] is None else DocumentKind(row["notice"]),
+        record=None if row["record"] is None else Sha256(row["record"]),
     )
 
 
