@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from chassis.bus import NotNow, Received, raw_of
+from chassis.bus import Received, raw_of
 from chassis.database import Database
 from chassis.parking import Raw
 from contracts import topics
@@ -233,21 +233,28 @@ async def test_each_root_of_the_audit_chains_is_sealed_once(
             )
 
 
-async def test_a_root_waits_for_a_seal_that_counts(door: Counting, made: Authority, database: Database) -> None:
-    """Revoked, as the authority's own list has it; the others' seals go on."""
-    one = root(7)
+async def test_a_root_waits_aside_for_a_seal_that_counts(door: Counting, made: Authority, database: Database) -> None:
+    """Its PIN is latched, then it is revoked, as the authority's own list has it; the others' seals go on."""
+    asked = received_root(root(7))
+
+    async def told(door: Counting) -> tuple[str, int]:
+        handlers = Handlers(door, SealCertificates(door, known(made)), HandClock(AT))  # pyright: ignore[reportArgumentType]
+        async with database.work() as work:
+            await handlers.on_audit_roots([asked], work)
+            assert all(one.raw == asked.raw for one in work.held)
+            return "".join(one.detail for one in work.held), len(work.said())
+
+    latch = made.pins(SEALS) / f"{AUDIT}{SUFFIX}"
+    latch.touch()
+    why, said = await told(door)
+    assert str(latch) in why and (said, door.used) == (0, 0)
+    latch.unlink()
     made.revoke(made.token(AUDIT, SEALS).certificate.serial)
-    handlers = Handlers(door, SealCertificates(door, known(made)), HandClock(AT))  # pyright: ignore[reportArgumentType]
-    async with database.work() as work:
-        with pytest.raises(NotNow, match="吊销"):
-            await handlers.on_audit_roots([received_root(one)], work)
-        assert (work.said(), door.used) == ((), 0)
+    why, said = await told(door)
+    assert "证书已被吊销" in why and (said, door.used) == (0, 0)
     made.issue(*(wanted for wanted in WANTED if wanted.token == AUDIT))
-    door = Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
-    handlers = Handlers(door, SealCertificates(door, known(made)), HandClock(AT))  # pyright: ignore[reportArgumentType]
-    async with database.work() as work:
-        await handlers.on_audit_roots([received_root(one)], work)
-        assert (len(work.said()), door.used) == (1, 1)
+    anew = Counting(tokens.proxy(), made.pins(SEALS), own_label=SEAL, allows_stand_in=True)
+    assert (await told(anew), anew.used) == (("", 1), 1)
 
 
 def received_root(one: AuditRootClosed) -> Received[AuditRootClosed]:

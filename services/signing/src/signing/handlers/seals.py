@@ -29,6 +29,7 @@ from signing.handlers.certificates import SealCertificates, hold
 from signing.handlers.papers import Papers
 from signing.sealing import CannotSeal
 from signing.token.door import Order, TokenDoor, TokenUnavailable
+from signing.token.pins import TokenRefused
 
 RETRY_SECONDS: Final = 0.5
 Told = TypeVar("Told")
@@ -82,20 +83,27 @@ class Handlers:
         waiting = [event for root, event in closed.items() if root not in known]
         if not waiting:
             return
-        await self._hold_own_seal(work)
+        if why := await self._own_seal_waits(work):
+            log.error("audit.waits", why=why, roots=len(waiting))
+            raws = {received.event.root: received.raw for received in events}
+            work.held.extend(Held(raws[event.root], Why.EARLY, why) for event in waiting)
+            return
         signed = await self._signed([(roots.SEAL, bytes.fromhex(event.root)) for event in waiting])
         now = self._wallclock.now()
         seals = [roots.sealed(event, made, now) for event, made in zip(waiting, signed, strict=True)]
         await store.seals.add_roots(work, seals)
         work.say(topics.AUDIT_SEALS, *seals)
 
-    async def _hold_own_seal(self, work: Work) -> None:
-        """Roots cannot be refused: they wait until their seal is one that counts. Raises NotNow."""
+    async def _own_seal_waits(self, work: Work) -> str | None:
+        """Return why roots, which cannot be refused, wait aside while the other seals go on: theirs does not count, or
+        nobody may use it now. Raises NotNow."""
         try:
             hold((await self._certificates.of({roots.SEAL}, work))[roots.SEAL])
-        except (TokenUnavailable, CannotSeal, SealNotTrusted) as trouble:
-            log.error("audit.waits", why=str(trouble))
-            raise NotNow(str(trouble)) from trouble
+        except (TokenRefused, CannotSeal, SealNotTrusted) as trouble:
+            return str(trouble)
+        except TokenUnavailable as trouble:
+            raise NotNow(repr(trouble)) from trouble
+        return None
 
     async def _usable(self, waiting: Sequence[Received[SealRequested]], work: Work) -> list[Received[SealRequested]]:
         """Return those whose token may be used; the others wait aside until somebody has mended theirs."""
