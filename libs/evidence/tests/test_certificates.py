@@ -13,9 +13,13 @@ from evidence.certificates import LARGEST, NotTrusted, Reason, is_issued_by, par
 from evidence.revocation import parse_list
 from evidence.testing import Authority
 
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+"""The library warns of what it will refuse one day; that is still no certificate of our issuer."""
 AUTHORITY = Authority()
 GOOD = AUTHORITY.issue()
 LIST = AUTHORITY.revocations()
+ENDS_WITH_ZERO = next(der for der in iter(lambda: AUTHORITY.issue().der, b"") if der[-1] % 2 == 0)
+LIST_ENDS_WITH_ZERO = next(der for der in iter(AUTHORITY.revocations, b"") if der[-1] % 2 == 0)
 
 
 def is_malformed(der: bytes) -> bool:
@@ -50,6 +54,21 @@ def test_a_changed_revocation_list_is_refused(place: int, change: int) -> None:
     changed[place] ^= change
     with pytest.raises(NotTrusted):
         parse_list(bytes(changed), AUTHORITY.certificate)
+
+
+def cut_off(der: bytes, signature: bytes) -> bytes:
+    """The same file with a signature of one bit less: DER allows that behind a bit of zero."""
+    return der[: -len(signature) - 1] + b"\x01" + signature
+
+
+def test_a_signature_has_one_spelling() -> None:
+    read = x509.load_der_x509_certificate(ENDS_WITH_ZERO)
+    other = cut_off(ENDS_WITH_ZERO, read.signature)
+    x509.load_der_x509_certificate(other).verify_directly_issued_by(AUTHORITY.certificate.read)
+    assert is_malformed(other) and not is_malformed(ENDS_WITH_ZERO)
+    signature = x509.load_der_x509_crl(LIST_ENDS_WITH_ZERO).signature
+    with pytest.raises(NotTrusted):
+        parse_list(cut_off(LIST_ENDS_WITH_ZERO, signature), AUTHORITY.certificate)
 
 
 def test_an_enormous_certificate_is_not_even_looked_at() -> None:

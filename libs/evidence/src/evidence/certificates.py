@@ -155,9 +155,18 @@ def parse(der: bytes) -> Certificate:
     if len(der) > LARGEST:
         raise NotTrusted(Reason.MALFORMED, f"{len(der)} bytes are more than a certificate has")
     try:
-        return _certificate(der, x509.load_der_x509_certificate(der))
+        read = x509.load_der_x509_certificate(der)
+        hold_to_whole_bytes(der, read.signature)
+        return _certificate(der, read)
     except UNREADABLE as trouble:
         raise NotTrusted(Reason.MALFORMED, str(trouble)) from trouble
+
+
+def hold_to_whole_bytes(der: bytes, signature: bytes) -> None:
+    """Hold what is signed to the one spelling of its signature: as bits it could be cut off behind its last one, and
+    would be another file with the same signature. Raises ValueError."""
+    if b"\x00" + signature not in der:
+        raise ValueError("a signature that does not end with a byte")
 
 
 def parse_pem(pem: bytes) -> Certificate:

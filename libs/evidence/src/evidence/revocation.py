@@ -23,6 +23,7 @@ from evidence.certificates import (
     NotTrusted,
     Purpose,
     Reason,
+    hold_to_whole_bytes,
     is_issued_by,
     parse,
     serial_text,
@@ -69,6 +70,7 @@ def parse_list(der: bytes, issuer: Certificate) -> RevocationList:
         raise NotTrusted(Reason.MALFORMED, f"a revocation list of {len(der)} bytes")
     try:
         read = x509.load_der_x509_crl(der)
+        hold_to_whole_bytes(der, read.signature)
         if read.issuer != issuer.read.subject or not _is_signed_by(read, der, issuer):
             raise NotTrusted(Reason.UNKNOWN_CA, f"the revocation list is not signed by {issuer.holder}")
         return _list(read, issuer)
@@ -160,6 +162,7 @@ def parse_answer(der: bytes, issuer: Certificate, nonce: bytes | None = None) ->
         read = ocsp.load_der_ocsp_response(der)
         if read.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise ValueError(f"the responder says {read.response_status.name}")
+        hold_to_whole_bytes(der, read.signature)
         _check_signature(read, issuer)
         _check_nonce(read, nonce)
         return _answer(read, issuer)
