@@ -7,6 +7,7 @@ is proven about delivery is proven elsewhere, with a real broker.
 import asyncio
 import contextlib
 import importlib
+import shutil
 from collections import defaultdict
 from collections.abc import (
     AsyncGenerator,
@@ -38,6 +39,7 @@ from contracts.department import ItemReport
 from contracts.envelope import Encoded, Event, decode, encode
 from contracts.topics import Topic, department_reports, department_topics
 from local import tokens
+from local.authority import Authority as SealAuthority
 from local.posts import development_roster
 from local.processes import PROCESSES, Process
 from local.standin import Callers, authority
@@ -382,3 +384,32 @@ async def _empty(service: Service) -> None:
     query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
     names = await pool.fetch(query)
     await pool.execute(f"TRUNCATE {', '.join(row['tablename'] for row in names)} RESTART IDENTITY")
+
+
+# Seals ------------------------------------------------------------------------------------------------------------
+
+TRUSTED: Final = """
+[[issuer]]
+certificate = "seals-issuing.pem"
+root = "seals-root.pem"
+purposes = ["seal", "timestamp"]
+algorithms = ["ecdsa-p256-sha256"]
+crl = "seals-issuing.crl"
+grace_hours = 24
+"""
+
+
+def trusting(sealing: SealAuthority, folder: Path) -> Path:
+    """Return a trust folder that knows callers by the stand-in and seals by the development authority."""
+    authority().trust(folder)
+    for name in ("issuing.pem", "root.pem", "issuing.crl"):
+        shutil.copy(sealing.trust / name, folder / f"seals-{name}")
+    with (folder / "trust.toml").open("a") as file:
+        file.write(TRUSTED)
+    return folder
+
+
+async def fetch_lists(rehearsal: Rehearsal) -> None:
+    """Signing fetches what issuers say is revoked, as it does beside its bus: without it nothing is sealed."""
+    revoked: Any = rehearsal.members["signing"].service.running_beside[1]
+    await revoked.__self__.fetch()

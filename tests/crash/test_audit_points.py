@@ -15,11 +15,11 @@ from contracts.supervision import AuditRootClosed
 from contracts.terms import Ledger
 from evidence.bundle import judged
 from evidence.seals import Holds
-from local.audit import trusting
+from local import audit
 from local.authority import SEALS, Authority
 from local.authority.seals import prepare_seals
 from local.builder import BUILDER
-from local.rehearsal import HOSTED, Rehearsal, rehearsing
+from local.rehearsal import HOSTED, Rehearsal, fetch_lists, rehearsing, trusting
 from local.suite import CATALOGUE
 
 CODES: Final = ("2018-210281-47-03-000123", "2018-210281-47-03-000124")
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def holds(made: Authority) -> Holds:
-    return trusting(made.trust)
+    return audit.trusting(made.trust)
 
 
 def header(r: Rehearsal, role: str, **claims: str) -> dict[str, str]:
@@ -87,7 +87,9 @@ def test_dying_at_every_await_closes_seals_and_takes_in_each_root_once(
 ) -> None:
     async def tale() -> None:
         opens = datetime.now(UTC) + timedelta(seconds=1)
-        async with rehearsing(urls, made.pins(SEALS), tmp_path, opens, lambda _: ()) as r:
+        settings = {"trust_folder": trusting(made, tmp_path / "trust")}
+        async with rehearsing(urls, made.pins(SEALS), tmp_path, opens, lambda _: (), settings) as r:
+            await fetch_lists(r)
             for number, code in enumerate(CODES, 1):
                 await push(r, code)
                 assert await close(r) > 5

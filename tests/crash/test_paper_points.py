@@ -6,7 +6,6 @@ refused: with seals in real tokens, timestamps of the development authority and 
 
 import asyncio
 import os
-import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -31,8 +30,7 @@ from local.authority import SEALS, Authority
 from local.authority.seals import wanted_seals
 from local.builder import BUILDER, FORM, USCC, scan
 from local.department import ROUTINE, report
-from local.rehearsal import HOSTED, Rehearsal, rehearsing
-from local.standin import authority as people
+from local.rehearsal import HOSTED, Rehearsal, fetch_lists, rehearsing, trusting
 from local.suite import CATALOGUE, Child, development_grants
 
 CODE: Final = "2018-210281-47-03-000124"
@@ -52,15 +50,6 @@ HANDS: Final = {
     "intake ← approval.items.v1",
 }
 """Who has a hand on a document when it hears what; every other handler dies in `test_crash_points`."""
-TRUSTED: Final = """
-[[issuer]]
-certificate = "seals-issuing.pem"
-root = "seals-root.pem"
-purposes = ["seal", "timestamp"]
-algorithms = ["ecdsa-p256-sha256"]
-crl = "seals-issuing.crl"
-grace_hours = 24
-"""
 
 
 class House(NamedTuple):
@@ -109,16 +98,6 @@ def house(urls: dict[str, str], sealing: Authority, tmp_path_factory: pytest.Tem
     return House(urls, sealing.pins(SEALS), settings)
 
 
-def trusting(sealing: Authority, folder: Path) -> Path:
-    """Return a trust folder that knows callers by the stand-in and seals by the development authority."""
-    people().trust(folder)
-    for name in ("issuing.pem", "root.pem", "issuing.crl"):
-        shutil.copy(sealing.trust / name, folder / f"seals-{name}")
-    with (folder / "trust.toml").open("a") as file:
-        file.write(TRUSTED)
-    return folder
-
-
 def departments(event: Event) -> Sequence[ItemReport]:
     """Three offices answer, each in a way of its own, so that every series has one number."""
     if not isinstance(event, ItemDispatched):
@@ -146,8 +125,7 @@ class Teller:
         self.press: Any = worker.running_beside[0].__self__  # pyright: ignore[reportFunctionMemberAccess]
 
     async def tell(self) -> None:
-        revoked: Any = self._r.members["signing"].service.running_beside[1]
-        await revoked.__self__.fetch()
+        await fetch_lists(self._r)
         platform = self._header("platform")
         project = {"name": "示例项目", "process_type": TYPE.value, "jurisdiction": "210281", "builder": BUILDER}
         await self._write("PUT", f"/projects/{CODE}", platform, project)
