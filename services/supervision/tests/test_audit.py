@@ -26,6 +26,7 @@ from contracts.terms import Ledger
 from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from evidence import trust
+from evidence.audit import Place, Record
 from evidence.bundle import Holds, judged
 from evidence.certificates import Certificate, Purpose
 from evidence.testing import Authority, trust_folder
@@ -40,6 +41,16 @@ ISSUER = Authority("Issuing", Authority())
 KEY = ec.generate_private_key(ec.SECP256R1())
 LATER = timedelta(days=59)
 """From the day of these stories to the day of the test authority's revocation list."""
+UPDATES = """
+    SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
+    FROM pg_class WHERE relname = 'audit_heads'
+"""
+"""How many heads this transaction updated, and how many of them on their page, no index being touched (HOT)."""
+AT_REST = """
+    INSERT INTO audit_heads (project_code, topic, partition, entries, last, closed)
+    SELECT n, 'approval.items.v1', 0, 7, '', 7 FROM generate_series(1, 20000) AS n;
+    ANALYZE audit_heads
+"""
 SEALER = ISSUER.issue("联审平台", Purpose.SEAL, key=KEY.public_key(), not_before=datetime(2026, 1, 1))
 
 
@@ -161,6 +172,24 @@ async def test_only_what_moved_is_closed_again_and_roots_follow_one_another(supe
         )
         assert (first.number, second.number, second.previous) == (1, 2, first.root)
         assert sum(chain.entries for chain in second.projects[0].chains) == len(told)
+
+
+async def test_what_moved_is_found_without_reading_what_is_at_rest(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        await one.database.pool.execute(AT_REST)
+        append(one, told)
+        await one.read()
+        plan = "\n".join(row[0] for row in await one.database.pool.fetch(f"EXPLAIN {audit.MOVED}", 400))
+        assert "Scan using audit_heads_open" in plan and "Seq Scan" not in plan, plan
+        assert await closer(one).close() == 1
+
+
+async def test_a_head_that_moves_again_before_it_is_closed_touches_no_index(supervise: Any) -> None:
+    place = Place(topics.ITEMS.name, 0)
+    async with supervise() as one, one.database.work() as work:
+        for offset in range(3):
+            await audit.follow(work, {"a project": [Record(place, offset, "ItemReceived", str(offset), b"{}")]})
+        assert (await work.fetch(UPDATES))[0][:] == (2, 2)
 
 
 async def test_more_than_one_root_has_room_for_is_closed_root_by_root(

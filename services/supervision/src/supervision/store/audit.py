@@ -28,10 +28,10 @@ _KEEP = """
     SELECT *, 0 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[])
     ON CONFLICT (project_code, topic, partition) DO UPDATE SET entries = excluded.entries, last = excluded.last
 """
-_MOVED = """
-    SELECT project_code, topic, partition, entries, last FROM audit_heads WHERE project_code IN (
-        SELECT project_code FROM audit_heads GROUP BY project_code
-        HAVING bool_and(entries >= closed) AND bool_or(entries > closed) LIMIT $1)
+MOVED: Final = """
+    SELECT project_code, topic, partition, entries, last FROM audit_heads WHERE project_code = ANY (ARRAY(
+        SELECT project_code FROM audit_heads WHERE is_open GROUP BY project_code
+        HAVING bool_and(entries > closed) LIMIT $1))
 """
 _CLOSE = """
     INSERT INTO audit_heads (project_code, topic, partition, entries, last, closed)
@@ -88,7 +88,7 @@ def _by_owner(rows: Collection[asyncpg.Record]) -> defaultdict[str, dict[Place, 
 async def moved(work: Work, most: int) -> dict[str, dict[Place, Head]]:
     """Return the chains of at most `most` owners that moved since they were closed; one process closes at a time."""
     await work.execute("SELECT pg_advisory_xact_lock($1)", _ALONE)
-    return _by_owner(await work.fetch(_MOVED, most))
+    return _by_owner(await work.fetch(MOVED, most))
 
 
 async def last(work: Work) -> AuditRootClosed | None:
