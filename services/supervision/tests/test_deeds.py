@@ -25,7 +25,8 @@ from supervision.store import story
 KEY = "KEY-7"
 BEFORE_DEEDS = """
     DROP TABLE deeds;
-    ALTER TABLE audit_heads DROP COLUMN is_open;
+    ALTER TABLE audit_heads DROP COLUMN is_open, DROP COLUMN held;
+    DROP TABLE audit_gaps;
     UPDATE alembic_version SET version_num = '0004'
 """
 OTHERS = """

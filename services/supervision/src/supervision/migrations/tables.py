@@ -207,6 +207,13 @@ class AuditHead(Base, table=True):
     last: bytes
     closed: int = big()
     is_open: bool = Field(sa_column=Column(Boolean, Computed("entries <> closed", persisted=True), nullable=False))
+    held: int = big()
+
+
+class AuditGap(Base, table=True):
+    __tablename__ = "audit_gaps"
+    project_code: str = Field(primary_key=True)
+    root: str
 
 
 class AuditRoot(Base, table=True):
