@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from chassis import metrics
 from chassis.bus import NotNow
 from contracts import topics
 from contracts.codes import ProjectCode
 from contracts.dispatcher import StageDispatched
 from contracts.envelope import Event, derived_id
-from contracts.intake import PolicyPublished, ProjectRegistered, StageApplied
+from contracts.intake import PolicyPublished, ProjectAmended, ProjectRegistered, StageApplied
 from contracts.signing import CertificateReinstated, CertificateSuspended, RosterListed
 from contracts.supervision import AuditRootClosed
 from contracts.terms import ItemStep as T
@@ -26,6 +27,7 @@ from contracts.terms import Ledger
 from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from evidence import trust
+from evidence.audit import Place, Record
 from evidence.bundle import judged
 from evidence.certificates import Certificate, Purpose
 from evidence.seals import Holds
@@ -33,6 +35,7 @@ from evidence.testing import Authority, trust_folder
 from local.samples import sample
 from signing.domain import roots
 from signing.domain.batches import Made
+from supervision import auditing
 from supervision.closing import Closer
 from supervision.store import audit
 from supervision.story import records
@@ -41,6 +44,16 @@ ISSUER = Authority("Issuing", Authority())
 KEY = ec.generate_private_key(ec.SECP256R1())
 LATER = timedelta(days=59)
 """From the day of these stories to the day of the test authority's revocation list."""
+UPDATES = """
+    SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
+    FROM pg_class WHERE relname = 'audit_heads'
+"""
+"""How many heads this transaction updated, and how many of them on their page, no index being touched (HOT)."""
+AT_REST = """
+    INSERT INTO audit_heads (project_code, topic, partition, entries, last, closed)
+    SELECT n, 'approval.items.v1', 0, 7, '', 7 FROM generate_series(1, 20000) AS n;
+    ANALYZE audit_heads
+"""
 SEALER = ISSUER.issue("联审平台", Purpose.SEAL, key=KEY.public_key(), not_before=datetime(2026, 1, 1))
 
 
@@ -164,6 +177,24 @@ async def test_only_what_moved_is_closed_again_and_roots_follow_one_another(supe
         assert sum(chain.entries for chain in second.projects[0].chains) == len(told)
 
 
+async def test_what_moved_is_found_without_reading_what_is_at_rest(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        await one.database.pool.execute(AT_REST)
+        append(one, told)
+        await one.read()
+        plan = "\n".join(row[0] for row in await one.database.pool.fetch(f"EXPLAIN {audit.MOVED}", 400))
+        assert "Scan using audit_heads_open" in plan and "Seq Scan on audit_heads" not in plan, plan
+        assert await closer(one).close() == 1
+
+
+async def test_a_head_that_moves_again_before_it_is_closed_touches_no_index(supervise: Any) -> None:
+    place = Place(topics.ITEMS.name, 0)
+    async with supervise() as one, one.database.work() as work:
+        for offset in range(3):
+            await audit.follow(work, {"a project": [Record(place, offset, "ItemReceived", str(offset), b"{}")]})
+        assert (await work.fetch(UPDATES))[0][:] == (2, 2)
+
+
 async def test_more_than_one_root_has_room_for_is_closed_root_by_root(
     supervise: Any, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +296,113 @@ async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: A
         changed = "UPDATE chapters SET events = replace(events, '示例住宅小区', '示例商业小区')"
         assert await one.database.pool.execute(changed) != "UPDATE 0"
         assert judged(await exported(one, code), holds).findings
+
+
+# Gaps: what the topics no longer hold ---------------------------------------------------------------------------
+
+
+async def test_what_is_chained_is_kept_for_ever(supervise: Any) -> None:
+    async with supervise() as one:
+        heard = {listen.topic for listen in one.member.service.table}
+    chained = heard - {topics.AUDIT_ROOTS, topics.AUDIT_SEALS}
+    assert chained == auditing.CHAINED
+    assert [topic.name for topic in chained if topic.retention_ms != topics.FOREVER] == []
+
+
+@pytest.fixture
+def amended(told: Any) -> list[tuple[Topic, Event]]:
+    """What is said of the project after its chains were closed, more than was said on that topic before."""
+    code = told[0][1].project_code
+    updates = [{"project_code": code, "event_id": derived_id("amended", number)} for number in range(2)]
+    return [(topics.PROJECTS, sample(ProjectAmended).model_copy(update=one)) for one in updates]
+
+
+def lose(one: Any) -> None:
+    del one.broker.records[topics.PROJECTS.name][0]
+
+
+def keep(one: Any) -> None:
+    """Nothing happens to the topic."""
+
+
+def forged(one: Any) -> None:
+    """One record says something else than it said when it was closed."""
+    [raw] = one.broker.records[topics.PROJECTS.name]
+    fields = json.loads(raw.value) | {"name": "示例商业小区"}
+    value = json.dumps(fields, ensure_ascii=False).encode()
+    one.broker.records[topics.PROJECTS.name] = [raw._replace(value=value)]
+
+
+@pytest.mark.parametrize(("happen", "gaps"), [(keep, 0), (lose, 1), (forged, 1)])
+async def test_what_is_gone_from_a_topic_is_not_made_good_by_what_is_said_later(
+    supervise: Any, told: Any, amended: Any, holds: Holds, happen: Any, gaps: int
+) -> None:
+    code = told[0][1].project_code
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await seal(one)
+        before = await exported(one, code)
+        happen(one)
+        await one.build_anew()
+        append(one, amended)
+        await one.read()
+        await closer(one).close_all()
+        assert len(one.broker.records[topics.AUDIT_ROOTS.name]) + await one.pass_on() == 2 - gaps
+        assert metrics.held("lianshen_audit_gaps") == {"": gaps}
+        assert bool(judged(await exported(one, code), holds).findings) == bool(gaps)
+        assert gaps or await exported(one, code) == before
+
+
+async def test_a_project_with_a_gap_keeps_no_other_from_being_closed(
+    supervise: Any, told: Any, amended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervision.closing.MOST", 1)
+    other = {"project_code": ProjectCode("2018-210281-47-03-000999"), "event_id": UUID(int=7)}
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        lose(one)
+        await one.build_anew()
+        append(one, [*amended, (topics.PROJECTS, told[0][1].model_copy(update=other))])
+        await one.read()
+        await closer(one).close_all()
+        await one.read()
+        newest = AuditRootClosed.model_validate_json(one.broker.records[topics.AUDIT_ROOTS.name][-1].value)
+        assert [project.project_code for project in newest.projects] == [other["project_code"]]
+
+
+async def test_a_record_that_is_gone_is_told_though_nothing_is_said_after_it(supervise: Any, told: Any) -> None:
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close_all()
+        await one.read()
+        assert metrics.held("lianshen_audit_gaps") == {"": 0}
+        lose(one)
+        await one.build_anew()
+        await one.read()
+        await closer(one).close_all()
+        assert metrics.held("lianshen_audit_gaps") == {"": 1}
+
+
+async def test_chains_are_held_once_against_the_root_that_closed_them(supervise: Any, told: Any, amended: Any) -> None:
+    async with supervise() as one:
+        append(one, told)
+        await one.read()
+        await closer(one).close()
+        await one.read()
+        await one.build_anew()
+        for event in amended:
+            append(one, [event])
+            await one.read()
+            await closer(one).close()
+            async with one.database.work() as work:
+                assert await audit.unheld(work, [told[0][1].project_code]) == []
 
 
 # Ledgers --------------------------------------------------------------------------------------------------------

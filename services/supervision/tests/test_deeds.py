@@ -23,6 +23,12 @@ from local.suite import migrate
 from supervision.store import story
 
 KEY, SEAL_KEY = "KEY-7", "KEY-8"
+BEFORE_DEEDS = """
+    DROP TABLE deeds;
+    ALTER TABLE audit_heads DROP COLUMN is_open, DROP COLUMN held;
+    DROP TABLE audit_gaps;
+    UPDATE alembic_version SET version_num = '0004'
+"""
 OTHERS = """
     INSERT INTO deeds SELECT 'KEY-' || n, now(), n FROM generate_series(100, 20000) AS n;
     INSERT INTO chapters (project_code, events) SELECT n, '[]' FROM generate_series(1, 20000) AS n;
@@ -133,6 +139,6 @@ async def test_what_was_told_before_this_table_stands_in_it_after_the_migration(
         asked = "SELECT certificate, last_at, chapter FROM deeds ORDER BY 1, 2, 3"
         before = await pool.fetch(asked)
         assert before
-        await pool.execute("DROP TABLE deeds; UPDATE alembic_version SET version_num = '0004'")
+        await pool.execute(BEFORE_DEEDS)
         await asyncio.to_thread(migrate, [f"supervision={url}"])
         assert await pool.fetch(asked) == before

@@ -33,6 +33,7 @@ METRICS: Final = {
     "lianshen_http_requests_total": Metric("counter", "status", "HTTP requests answered"),
     "lianshen_fired_late_seconds_total": Metric("counter", "", "Seconds by which deadlines fired late, summed"),
     "lianshen_fired_latest_seconds": Metric("gauge", "", "Lateness of the latest deadline of the last batch fired"),
+    "lianshen_audit_gaps": Metric("gauge", "", "Projects and ledgers whose records lack what an audit root closed"),
     "lianshen_reconciled_clocks": Metric("gauge", "", "Clocks compared with the topics by the last reconciliation"),
     "lianshen_reconciliation_differences": Metric("gauge", "kind", "Clocks that differ from the topics"),
 }

@@ -141,7 +141,7 @@ SUPERVISION = Topic(
 )
 AUDIT_ROOTS = Topic("approval.audit-roots.v1", "supervision", (supervision.AuditRootClosed,), partitions=1)
 AUDIT_SEALS = Topic("approval.audit-seals.v1", "signing", (signing.AuditRootSealed,), partitions=1)
-NOTICES = Topic("approval.notices.v1", "intake", (intake.NoticeSent,), retention_ms=DAYS_400)
+NOTICES = Topic("approval.notices.v1", "intake", (intake.NoticeSent,))
 DEAD_LETTERS = Topic("approval.dead-letters.v1", "any", (dead_letters.DeadLetter,), retention_ms=DAYS_400)
 
 TOPICS: tuple[Topic, ...] = (

@@ -1,8 +1,9 @@
 """How audit chains are closed: all that moved, under one root (`evidence.audit` says what is hashed).
 
 A project is closed whole: its leaf covers each of its chains, so none can be missing. One that is still being read anew
-waits until every chain reaches at least as far as it was closed before. What belongs to no project stands in the ledger
-of its topic, and is closed alike.
+waits until every chain reaches at least as far as it was closed before, and goes on only where its records are the very
+ones that were closed: whatever is missing from a topic stays missing, however much is said after it. What belongs to no
+project stands in the ledger of its topic, and is closed alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from evidence.audit import NO_ROOT, Head, Place, Record, Root
 from evidence.bundle import Sealed
 
 Chains = Mapping[Place, Head]
+CHAINED: Final = frozenset(topics.TOPICS) - {topics.AUDIT_ROOTS, topics.AUDIT_SEALS, topics.DEAD_LETTERS}
+"""Topics whose records are entries of chains: each is kept for ever, or they could not be built anew (ADR 13)."""
 LEDGERS: Final[Mapping[str, Ledger]] = {
     topics.IDENTITY.name: Ledger.IDENTITY,
     topics.CALENDAR.name: Ledger.CALENDAR,
@@ -74,6 +77,11 @@ def covered(records: Iterable[Record], closed: AuditedProject | AuditedLedger) -
             left[record.place] -= 1
             found.append(record)
     return found
+
+
+def continues(records: Iterable[Record], closed: AuditedProject | AuditedLedger) -> bool:
+    """Whether an owner's records are, as far as a root covers them, the very ones that it closed."""
+    return _leaf(closed.owner, audit.extended(closed.owner, {}, covered(records, closed))) == closed.leaf
 
 
 def sealed(event: AuditRootClosed, index: int, seal: Sequence[str], signature: bytes, der: bytes) -> Sealed:

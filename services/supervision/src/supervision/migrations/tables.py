@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Boolean, Column, Computed
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, Index, text
 
@@ -199,12 +199,21 @@ class ExchangeRow(Base, table=True):
 
 class AuditHead(Base, table=True):
     __tablename__ = "audit_heads"
+    __table_args__ = (Index("audit_heads_open", "project_code", postgresql_where=text("is_open")),)
     project_code: str = Field(primary_key=True)
     topic: str = Field(primary_key=True)
     partition: int = Field(primary_key=True)
     entries: int = big()
     last: bytes
     closed: int = big()
+    is_open: bool = Field(sa_column=Column(Boolean, Computed("entries <> closed", persisted=True), nullable=False))
+    held: int = big()
+
+
+class AuditGap(Base, table=True):
+    __tablename__ = "audit_gaps"
+    project_code: str = Field(primary_key=True)
+    root: str
 
 
 class AuditRoot(Base, table=True):

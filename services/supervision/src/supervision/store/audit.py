@@ -28,17 +28,28 @@ _KEEP = """
     SELECT *, 0 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bytea[])
     ON CONFLICT (project_code, topic, partition) DO UPDATE SET entries = excluded.entries, last = excluded.last
 """
-_MOVED = """
-    SELECT project_code, topic, partition, entries, last FROM audit_heads WHERE project_code IN (
-        SELECT project_code FROM audit_heads GROUP BY project_code
-        HAVING bool_and(entries >= closed) AND bool_or(entries > closed) LIMIT $1)
+MOVED: Final = """
+    SELECT project_code, topic, partition, entries, last FROM audit_heads WHERE project_code = ANY (ARRAY(
+        SELECT project_code FROM audit_heads WHERE is_open GROUP BY project_code
+        HAVING bool_and(entries > closed) AND project_code NOT IN (SELECT project_code FROM audit_gaps) LIMIT $1))
 """
 _CLOSE = """
-    INSERT INTO audit_heads (project_code, topic, partition, entries, last, closed)
-    SELECT p, t, n, 0, '', c FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) AS chain (p, t, n, c)
+    INSERT INTO audit_heads (project_code, topic, partition, entries, last, closed, held)
+    SELECT p, t, n, 0, '', c, c * $5::bool::int
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) AS chain (p, t, n, c)
     ORDER BY p, t, n
-    ON CONFLICT (project_code, topic, partition) DO UPDATE SET closed = excluded.closed
-    WHERE audit_heads.closed < excluded.closed
+    ON CONFLICT (project_code, topic, partition) DO UPDATE SET closed = excluded.closed, held = excluded.held
+    WHERE audit_heads.closed < excluded.closed OR audit_heads.held < excluded.held
+"""
+_UNHELD = "SELECT DISTINCT project_code FROM audit_heads WHERE project_code = ANY($1::text[]) AND closed > held"
+_LAST_OVER = """
+    SELECT l.place, r.event FROM audit_leaves l JOIN audit_roots r USING (root)
+    WHERE l.project_code = $1 ORDER BY r.number DESC, root LIMIT 1
+"""
+_ADD_GAP = "INSERT INTO audit_gaps (project_code, root) VALUES ($1, $2)"
+_GAPS = """
+    SELECT project_code FROM audit_gaps UNION
+    SELECT project_code FROM audit_heads WHERE is_open AND entries < closed ORDER BY project_code
 """
 _ADD_ROOT = "INSERT INTO audit_roots (root, number, event) VALUES ($1, $2, $3) ON CONFLICT (root) DO NOTHING"
 _ADD_LEAVES = """
@@ -88,7 +99,7 @@ def _by_owner(rows: Collection[asyncpg.Record]) -> defaultdict[str, dict[Place, 
 async def moved(work: Work, most: int) -> dict[str, dict[Place, Head]]:
     """Return the chains of at most `most` owners that moved since they were closed; one process closes at a time."""
     await work.execute("SELECT pg_advisory_xact_lock($1)", _ALONE)
-    return _by_owner(await work.fetch(_MOVED, most))
+    return _by_owner(await work.fetch(MOVED, most))
 
 
 async def last(work: Work) -> AuditRootClosed | None:
@@ -101,16 +112,42 @@ async def take(work: Work, events: Sequence[AuditRootClosed | AuditRootSealed]) 
     """Take in roots and seals, when they are said and when they come back from their topics; repeats change nothing."""
     for event in events:
         if isinstance(event, AuditRootClosed):
-            await _take_root(work, event)
+            await _take_root(work, event, held=False)
         else:
             await work.execute(_ADD_SEAL, event.root, event.model_dump_json())
 
 
-async def _take_root(work: Work, event: AuditRootClosed) -> None:
+async def close(work: Work, root: AuditRootClosed) -> None:
+    """Take in a root that is made of these very chains."""
+    await _take_root(work, root, held=True)
+
+
+async def _take_root(work: Work, event: AuditRootClosed, *, held: bool) -> None:
     chains = [(one.owner, chain.topic, chain.partition, chain.entries) for one in event.owners for chain in one.chains]
     await work.execute(_ADD_ROOT, event.root, event.number, event.model_dump_json())
     await work.execute(_ADD_LEAVES, [one.owner for one in event.owners], event.root)
-    await work.execute(_CLOSE, *columns(chains))
+    await work.execute(_CLOSE, *columns(chains), held)
+
+
+async def unheld(work: Work, owners: Collection[str]) -> list[str]:
+    """Return those of `owners` whose chains were closed, and are yet to be held against the root that did."""
+    return [row["project_code"] for row in await work.fetch(_UNHELD, list(owners))]
+
+
+async def last_over(work: Work, owner: str) -> tuple[AuditRootClosed, int]:
+    """Return the newest root over an owner's chains, and the owner's place in it."""
+    [row] = await work.fetch(_LAST_OVER, owner)
+    return AuditRootClosed.model_validate_json(row["event"], extra="ignore"), row["place"]
+
+
+async def add_gap(work: Work, owner: str, root: str) -> None:
+    """Note that an owner's chains are not those that a root closed: none closes them again."""
+    await work.execute(_ADD_GAP, owner, root)
+
+
+async def gaps(work: Work) -> list[str]:
+    """Return the owners whose chains are not those that a root closed, or shorter; some may still be being read."""
+    return [row["project_code"] for row in await work.fetch(_GAPS)]
 
 
 async def newest(connection: Connection, owner: str) -> Newest | None:
@@ -124,4 +161,5 @@ async def newest(connection: Connection, owner: str) -> Newest | None:
 
 async def heads(connection: Connection) -> list[asyncpg.Record]:
     """Return how far every chain is, for comparing two of them."""
-    return await connection.fetch("SELECT * FROM audit_heads ORDER BY project_code, topic, partition")
+    told = "SELECT project_code, topic, partition, entries, last, closed FROM audit_heads"
+    return await connection.fetch(f"{told} ORDER BY project_code, topic, partition")
