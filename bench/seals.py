@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pkcs11
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -259,6 +260,7 @@ async def _heard(
 async def _batches(suite: Suite, count: int) -> dict[str, Any]:
     _tell("opinions in batches")
     asked = {one.request_id: one for one in (_opinion(suite, number) for number in range(count))}
+    await _register(suite, asked.values())
     before = await _ends(suite, topics.SEALS)
     began = time.time()
     await _say(suite, topics.SEAL_REQUESTS, asked.values())
@@ -273,8 +275,26 @@ async def _batches(suite: Suite, count: int) -> dict[str, Any]:
     return {"batch_per_second": round(count / seconds), "batch_proven": proven, "unanswered": count - proven}
 
 
+async def _register(suite: Suite, asked: Collection[SealRequested]) -> None:
+    """Put what was decided into signing's table, as if it had read the decisions."""
+    about = "request_id item_id item_code certificate decided_at outcome special jurisdiction department"
+    rows = [_decided(one) for one in asked]
+    connection: Any = await asyncpg.connect(suite.databases["signing"])
+    try:
+        await connection.copy_records_to_table("decisions", records=rows, columns=about.split())
+    finally:
+        await connection.close()
+
+
+def _decided(one: SealRequested) -> tuple[Any, ...]:
+    by = (one.actor.certificate, one.occurred_at, "GRANTED", False)
+    return (one.request_id, one.item_id, one.item_code, *by, *one.seal.split("."))
+
+
 def _opinion(suite: Suite, number: int) -> SealRequested:
     departments = suite.departments()[PLACE]
+    department = departments[number % len(departments)]
+    officer = person(Role.OFFICER, jurisdiction=PLACE, department=department)
     made = derived_id("bench", number)
     return SealRequested(
         event_id=made,
@@ -286,8 +306,8 @@ def _opinion(suite: Suite, number: int) -> SealRequested:
         item_code=ItemCode("S1-09"),
         document_kind=DocumentKind.OPINION,
         digest=Sha256(sha256(b"%d" % number).hexdigest()),
-        seal=f"{PLACE}.{departments[number % len(departments)]}",
-        actor=Actor(holder="张三", certificate="CA-BENCH"),
+        seal=f"{PLACE}.{department}",
+        actor=Actor(holder=officer.holder, certificate=officer.serial),
     )
 
 

@@ -106,9 +106,9 @@ def migrate(packages: Sequence[str]) -> None:
 
 
 def development_grants(departments: Iterable[tuple[str, str]], windows: Iterable[str]) -> str:
-    """Return what seals may be put on, for development: each department's on its own decisions and notices, each
-    window's on what it is asked for, at any time."""
-    kinds = dict.fromkeys(departments, "DECISION REFUSAL ACCEPTANCE NOT_ACCEPTED CORRECTION")
+    """Return what seals may be put on, for development: each department's on its own decisions, opinions and notices,
+    each window's on what it is asked for, at any time."""
+    kinds = dict.fromkeys(departments, "DECISION REFUSAL OPINION ACCEPTANCE NOT_ACCEPTED CORRECTION")
     kinds |= {(place, WINDOW): "WINDOW_NOTICE RECEIPT" for place in windows}
     rows = [f"{place}.{code},{place},{code},{those},2000-01-01T00:00:00Z," for (place, code), those in kinds.items()]
     return "\n".join(["seal,jurisdiction,department,kinds,since,until", *rows, ""])

@@ -6,9 +6,10 @@ authority: the real ones are asked in `test_token.py` and `tests/e2e/test_docume
 
 import base64
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -37,8 +38,17 @@ from local.samples import sample
 from local.suite import migrate
 from procedure.notices import OF_THE_WINDOW, WINDOW, request_id_of
 from procedure.refusals import Refusal
+from procedure.roster import Record, Suspended
 from signing.domain import papers
-from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.domain.papers import (
+    Decision,
+    Grant,
+    GrantsInvalid,
+    NotRegistered,
+    OfficerNotOnRoster,
+    OfficerSuspended,
+    SealNotGranted,
+)
 from signing.handlers.papers import Papers
 from signing.handlers.seals import Handlers
 from signing.responders import Responders
@@ -64,6 +74,7 @@ ENTRY = RosterEntry(
     approved_by="乙",
     document="名单",
 )
+OFFICER = Record((ENTRY,))
 
 
 def request(number: int = 1, **more: Any) -> SealRequested:
@@ -125,7 +136,7 @@ NOTICE_GRANT = replace(GRANT, kinds=frozenset(DocumentKind))
 
 
 def test_what_is_registered_granted_and_by_an_officer_may_be_sealed() -> None:
-    papers.hold(request(), DECISION, [GRANT], [ENTRY], AT)
+    papers.hold(request(), DECISION, [GRANT], OFFICER, AT)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +166,43 @@ def test_anything_else_is_refused_by_its_own_name(
     refusal: type[Refusal],
 ) -> None:
     with pytest.raises(refusal):
-        papers.hold(asked, decision, [grant], entries, AT)
+        papers.hold(asked, decision, [grant], Record(tuple(entries)), AT)
+
+
+@pytest.mark.parametrize(
+    ("spans", "counts"),
+    [
+        ([Suspended(AT)], False),
+        ([Suspended(AT - timedelta(days=1), AT + timedelta(seconds=1))], False),
+        ([Suspended(AT + timedelta(seconds=1))], True),
+        ([Suspended(AT - timedelta(days=1), AT)], True),
+    ],
+)
+def test_what_a_lost_key_decided_is_not_sealed_and_what_it_decided_before_is(
+    spans: Sequence[Suspended], counts: bool
+) -> None:
+    officer = Record((ENTRY,), tuple(spans))
+    with nullcontext() if counts else pytest.raises(OfficerSuspended):
+        papers.hold(request(), DECISION, [GRANT], officer, AT)
+
+
+OPINION: Final = {"form": SealForm.DIGEST, "document_kind": DocumentKind.OPINION}
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("OPINION", Outcome.GRANTED), ("REFUSAL", Outcome.REFUSED)])
+def test_a_registered_opinion_may_be_sealed_as_a_record(kind: str, outcome: Outcome) -> None:
+    asked = request(form=SealForm.DIGEST, document_kind=DocumentKind(kind))
+    papers.hold(asked, replace(DECISION, outcome=outcome), [NOTICE_GRANT], OFFICER, AT)
+
+
+@pytest.mark.parametrize("kind", set(DocumentKind) - papers.RECORDS)
+def test_what_leaves_the_house_is_not_sealed_as_a_record(kind: DocumentKind) -> None:
+    with pytest.raises(NotRegistered):
+        papers.hold(request(form=SealForm.DIGEST, document_kind=kind), DECISION, [NOTICE_GRANT], OFFICER, AT)
 
 
 def test_a_notice_of_a_registered_step_may_be_sealed() -> None:
-    papers.hold(notice_request(), NOTICE, [NOTICE_GRANT], [ENTRY], AT)
+    papers.hold(notice_request(), NOTICE, [NOTICE_GRANT], OFFICER, AT)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +221,7 @@ def test_any_other_notice_is_refused_by_its_own_name(
     asked: SealRequested, grant: Grant, entries: Sequence[RosterEntry], refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal):
-        papers.hold(asked, NOTICE, [grant], entries, AT)
+        papers.hold(asked, NOTICE, [grant], Record(tuple(entries)), AT)
 
 
 def asked_of_window(**more: Any) -> WindowDocumentRequested:
@@ -197,7 +240,7 @@ WINDOW_GRANT = replace(GRANT, seal="210281.WINDOW", department=WINDOW, kinds=OF_
 
 
 def test_what_the_window_was_asked_for_may_be_sealed_whoever_asked() -> None:
-    papers.hold(window_request(), OF_WINDOW, [WINDOW_GRANT], [], AT)
+    papers.hold(window_request(), OF_WINDOW, [WINDOW_GRANT], Record(), AT)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +262,7 @@ def test_nothing_else_bears_the_windows_seal_and_what_is_the_windows_no_other(
     asked: SealRequested, decision: Decision | None, grant: Grant, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal):
-        papers.hold(asked, decision, [grant], [ENTRY], AT)
+        papers.hold(asked, decision, [grant], OFFICER, AT)
 
 
 def test_an_acceptance_is_registered_for_its_notice() -> None:
@@ -230,11 +273,11 @@ def test_an_acceptance_is_registered_for_its_notice() -> None:
 
 def test_a_decision_makes_no_notice() -> None:
     with pytest.raises(NotRegistered):
-        papers.hold(request(document_kind=DocumentKind.NOT_ACCEPTED), DECISION, [NOTICE_GRANT], [ENTRY], AT)
+        papers.hold(request(document_kind=DocumentKind.NOT_ACCEPTED), DECISION, [NOTICE_GRANT], OFFICER, AT)
 
 
 def test_a_decision_that_special_handling_entered_needs_no_officer_of_the_department() -> None:
-    papers.hold(request(), replace(DECISION, special=True), [GRANT], [], AT)
+    papers.hold(request(), replace(DECISION, special=True), [GRANT], Record(), AT)
 
 
 HEAD = "seal,jurisdiction,department,kinds,since,until\n"
@@ -375,7 +418,8 @@ async def desk(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGener
                                     approved_by, document)
         VALUES ($1, '5A01', 'officer', '210281', 'GHJ', '', $2, '甲', '乙', '名单')
     """
-    await database.pool.execute("TRUNCATE decisions, seals, refused_seals, roster_entries, roster_holders CASCADE")
+    tables = "decisions, suspensions, seals, refused_seals, roster_entries, roster_holders"
+    await database.pool.execute(f"TRUNCATE {tables} CASCADE")
     await database.pool.execute("INSERT INTO roster_holders (serial, holder) VALUES ('5A01', '张三')")
     await database.pool.execute(enter, uuid4(), AT - timedelta(days=9))
     yield Desk(database, trust.load(trust_folder(tmp_path_factory.mktemp("trust"), ISSUER)))
@@ -417,6 +461,33 @@ async def test_what_was_never_registered_is_refused_for_good_without_the_token(d
     await desk.decide(decided(1))
     assert await desk.ask(request(1)) == []
     assert desk.door.used == 0
+
+
+async def test_a_record_is_sealed_only_when_it_is_registered_granted_and_by_a_key_that_counts(desk: Desk) -> None:
+    desk.grants = [replace(GRANT, kinds=frozenset({DocumentKind.OPINION}))]
+    await desk.decide(decided(1), decided(2))
+    said = await desk.ask(request(1, **OPINION), request(2, **OPINION), request(3, **OPINION))
+    assert {one.request_id.int: getattr(one, "code", "sealed") for one in said} == {
+        1: "sealed",
+        2: "sealed",
+        3: "NOT_REGISTERED",
+    }
+    assert desk.door.used == 1
+    desk.grants = []
+    await desk.decide(decided(4))
+    assert [one.code for one in await desk.ask(request(4, **OPINION))] == ["SEAL_NOT_GRANTED"]
+    assert desk.door.used == 1
+
+
+async def test_what_a_lost_key_decided_is_refused_and_the_rest_of_its_batch_is_sealed(desk: Desk) -> None:
+    lose = """
+        INSERT INTO suspensions (serial, holder, reason, invalid_since, suspended_at, reporter, reporter_certificate)
+        VALUES ('5A01', '张三', '遗失', $1, $1, '张三', '5A01')
+    """
+    await desk.database.pool.execute(lose, AT)
+    await desk.decide(decided(1), decided(2).model_copy(update={"at": AT - timedelta(seconds=1)}))
+    refused, sealed = await desk.ask(request(1), request(2))
+    assert (refused.code, desk.found(sealed), desk.door.used) == ("OFFICER_SUSPENDED", Finding.VALID, 1)
 
 
 async def test_what_may_still_be_on_its_way_is_waited_for(desk: Desk) -> None:

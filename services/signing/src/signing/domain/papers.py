@@ -16,11 +16,13 @@ from contracts.department_worker import ItemDecided, SealRequested
 from contracts.envelope import derived_id
 from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealRejected
-from contracts.terms import DocumentKind, Outcome
+from contracts.terms import DocumentKind, Outcome, SealForm
 from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW, WINDOW, NoticedStep, request_id_of
 from procedure.refusals import Refusal
-from procedure.roster import may_handle
+from procedure.roster import Record, is_suspended, may_handle
 
+RECORDS: Final = frozenset({DocumentKind.OPINION, DocumentKind.REFUSAL})
+"""What may be sealed without a document that leaves the house: an opinion, or that of a department which disagrees."""
 COLUMNS: Final = ("seal", "jurisdiction", "department", "kinds", "since", "until")
 
 
@@ -40,6 +42,12 @@ class OfficerNotOnRoster(Refusal):
     """作出决定的人员不在责任人名单上，不予签章"""
 
     article = "第十八条"
+
+
+class OfficerSuspended(Refusal):
+    """作出决定的人员的证书当时已挂失或停用，不予签章"""
+
+    article = "第二十条"
 
 
 class SealNotTrusted(Refusal):
@@ -137,18 +145,20 @@ def hold(
     request: SealRequested,
     decision: Decision | None,
     grants: Iterable[Grant],
-    entries: Sequence[RosterEntry],
+    officer: Record,
     at: datetime,
 ) -> None:
-    """Hold a request to its decision, the grants at `at`, and the `entries` of who decided.
+    """Hold a request to its decision, the grants at `at`, and what is known of the `officer` who decided.
 
-    Raises NotRegistered, SealNotGranted or OfficerNotOnRoster.
+    Raises NotRegistered, SealNotGranted, OfficerSuspended or OfficerNotOnRoster.
     """
     if decision is None or not _is_of(request, decision):
         raise NotRegistered
     if not any(grant.covers(request, decision, at) for grant in grants):
         raise SealNotGranted(seal=request.seal)
-    if not _has_its_officer(decision, entries):
+    if is_suspended(officer.suspensions, decision.decided_at):
+        raise OfficerSuspended
+    if not _has_its_officer(decision, officer.entries):
         raise OfficerNotOnRoster
 
 
@@ -167,6 +177,7 @@ def _is_of(request: SealRequested, decision: Decision) -> bool:
         what == (decision.item_id, decision.item_code, decision.certificate)
         and request.seal == f"{decision.jurisdiction}.{decision.department}"
         and _is_kind_of(request.document_kind, decision)
+        and (request.form is SealForm.PDF or request.document_kind in RECORDS)
     )
 
 

@@ -19,7 +19,6 @@ from contracts.department_worker import SealRequested
 from contracts.envelope import derived_id
 from contracts.signing import SealCompleted
 from contracts.supervision import AuditRootClosed
-from contracts.terms import SealForm
 from signing import store
 from signing.domain import batches, roots, roster
 from signing.domain.batches import Made
@@ -50,9 +49,7 @@ class Handlers:
         requests = {received.event.request_id: received for received in events}
         known = await store.seals.known(work, requests)
         new = await self._usable([received for one, received in requests.items() if one not in known], work)
-        waiting = [received for received in new if received.event.form is SealForm.DIGEST]
-        if self._papers is not None and len(waiting) < len(new):
-            await self._papers.seal([received for received in new if received.event.form is SealForm.PDF], work)
+        waiting = new if self._papers is None else await self._papers.seal(new, work)
         if not waiting:
             return
         seals = await self._sealed([received.event for received in waiting])
@@ -83,9 +80,9 @@ class Handlers:
         return [received for received in waiting if received.event.seal not in refusals]
 
     async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
-        """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""
+        """Use the token once for a document alone, once for a seal's batch; return the answers as they were asked."""
         operations = batches.operations(requests, self._forbidding)
-        signed = await self._signed([(operation.seal, operation.digest) for operation in operations])
+        signed = await self._signed([(operation.seal, operation.tree.root) for operation in operations])
         now = self._wallclock.now()
         seals = [
             seal

@@ -11,6 +11,7 @@ import asyncpg
 from chassis.database import Connection, Work
 from contracts.parts import Actor
 from contracts.signing import SuspendedSpan
+from procedure.roster import Suspended
 from signing.domain.losses import Reinstatement, Suspension
 from signing.domain.roster import Stand
 
@@ -29,6 +30,10 @@ _LIFT = """
     INSERT INTO past_suspensions (serial, since, until) SELECT serial, suspended_at, $2 FROM lifted
 """
 _EARLIER = "SELECT serial, since, until FROM past_suspensions WHERE serial = ANY($1::text[]) ORDER BY serial, since"
+_SPANS = """
+    SELECT serial, suspended_at, NULL AS until FROM suspensions WHERE serial = ANY($1::text[])
+    UNION ALL SELECT serial, since, until FROM past_suspensions WHERE serial = ANY($1::text[])
+"""
 _ADD_REQUEST = """
     INSERT INTO reinstatements (request_id, serial, reason, asker, asker_certificate, requested_at, stand)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -72,6 +77,14 @@ async def earlier(work: Work, serials: Collection[str]) -> defaultdict[str, list
     found: defaultdict[str, list[SuspendedSpan]] = defaultdict(list)
     for serial, since, until in await work.fetch(_EARLIER, list(serials)):
         found[serial].append(SuspendedSpan(since=since, until=until))
+    return found
+
+
+async def spans(work: Work, serials: Collection[str]) -> defaultdict[str, list[Suspended]]:
+    """Return from when to when certificates did not count, in no order."""
+    found: defaultdict[str, list[Suspended]] = defaultdict(list)
+    for serial, since, until in await work.fetch(_SPANS, list(serials)):
+        found[serial].append(Suspended(since, until))
     return found
 
 
