@@ -36,6 +36,8 @@ from signing.responders import Responders
 
 BROWSER: Final = "lianshen_browser"
 SESSION: Final = "lianshen_session"
+HOST: Final = "__Host-"
+"""What a cookie's name begins with that no other host, not a neighbour in the domain either, can set."""
 SCHEME: Final = "session"
 Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 
@@ -261,6 +263,7 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/login")
     secure = logins.origin.startswith("https://")
+    of_browser, of_session = (HOST * secure + name for name in (BROWSER, SESSION))
 
     def keep(response: Response, name: str, value: str, lasts: timedelta) -> None:
         response.set_cookie(
@@ -268,30 +271,38 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
         )
         response.headers["Cache-Control"] = "no-store"
 
+    def secret_of(request: Request) -> str:
+        """Return the session's secret, from the header of a program or from the cookie. Raises NoSession."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        given = secret if scheme.lower() == SCHEME else request.cookies.get(of_session, "")
+        if not given:
+            raise NoSession
+        return given
+
     @routes.post("/challenge", summary="登录：取得挑战")
     async def challenge(request: Request, response: Response) -> Challenge:
         rates.take(_address(request))
         browser = secrets.token_urlsafe(32)
         made = await logins.challenge(browser)
-        keep(response, BROWSER, browser, sessions.NONCE_LASTS)
+        keep(response, of_browser, browser, sessions.NONCE_LASTS)
         return made
 
     @routes.post("/session", summary="登录：以 CA 锁的签名应答挑战", status_code=201)
     async def begin(request: Request, response: Response, body: Answer) -> Begun:
         rates.take(_address(request))
-        secret, session = await logins.begin(request.cookies.get(BROWSER, ""), body, _address(request))
-        keep(response, SESSION, secret, session.ends_at - session.begun_at)
+        secret, session = await logins.begin(request.cookies.get(of_browser, ""), body, _address(request))
+        keep(response, of_session, secret, session.ends_at - session.begun_at)
         return Begun(session=secret, **dict(SessionView.of(session)))
 
     @routes.get("/session", summary="登录：当前会话")
     async def read_session(request: Request) -> SessionView:
-        return SessionView.of(await logins.session(_secret(request)))
+        return SessionView.of(await logins.session(secret_of(request)))
 
     @routes.delete("/session", summary="登录：退出", status_code=204)
     async def end(request: Request) -> Response:
-        await logins.end(_secret(request))
+        await logins.end(secret_of(request))
         response = Response(status_code=204)
-        response.delete_cookie(SESSION, path="/", secure=secure, httponly=True, samesite="strict")
+        response.delete_cookie(of_session, path="/", secure=secure, httponly=True, samesite="strict")
         return response
 
     @routes.get("/refusals", summary="被拒绝的登录，新的在前（管理员）")
@@ -303,18 +314,9 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
     @routes.post("/token", summary="登录：换取一分钟有效的服务令牌")
     async def token(request: Request, response: Response) -> ServiceToken:
         response.headers["Cache-Control"] = "no-store"
-        return await logins.service_token(_secret(request))
+        return await logins.service_token(secret_of(request))
 
     return routes
-
-
-def _secret(request: Request) -> str:
-    """Return the session's secret, from the header of a program or from the cookie. Raises NoSession."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    given = secret if scheme.lower() == SCHEME else request.cookies.get(SESSION, "")
-    if not given:
-        raise NoSession
-    return given
 
 
 def _address(request: Request) -> str:
