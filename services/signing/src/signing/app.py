@@ -18,6 +18,7 @@ from signing.api.logins import Logins
 from signing.domain import initial
 from signing.domain.papers import grants_of
 from signing.handlers.papers import Papers
+from signing.handlers.refusing import Refusing
 from signing.handlers.revoking import Revoking
 from signing.handlers.seals import Handlers, InitialList
 from signing.platform import PlatformKey
@@ -77,7 +78,8 @@ def create(settings: Settings) -> Service:
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses.router(service.database, service.wallclock))
     revoking = Revoking(service.database, service.wallclock, revoked, platform)
-    service.beside(first.enter, revoked.keep_fresh, revoking.follow)
+    refusing = Refusing(service.database, service.wallclock)
+    service.beside(first.enter, revoked.keep_fresh, revoking.follow, refusing.follow)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

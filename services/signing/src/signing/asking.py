@@ -1,5 +1,5 @@
-"""What issuers and timestamp authorities answer over HTTP, within bounds of length and time: an answer that comes drop by
-drop would keep whoever waits for it for days."""
+"""What issuers and timestamp authorities answer over HTTP, within bounds of length and time: an answer that comes drop
+by drop would keep whoever waits for it for days."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ from concurrent.futures import Executor
 async def answer(threads: Executor, request: urllib.request.Request, most: int, seconds: float) -> bytes:
     """Return what is answered, cut off behind `most` bytes. Raises OSError, HTTPException or ValueError.
 
-    It takes `seconds` at most (TimeoutError). `threads` are for this alone: one that hears a head without an end is lost
-    for as long as that goes on.
+    It takes `seconds` at most (TimeoutError). `threads` are for this alone: one that hears a head without an end is
+    lost for as long as that goes on.
     """
     async with asyncio.timeout(seconds):
         return await asyncio.get_running_loop().run_in_executor(threads, _read, request, most, seconds)

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
@@ -123,12 +124,14 @@ class ServiceToken(BaseModel):
 
 
 class RefusedLoginView(BaseModel):
-    """A login that was refused: `code` is why, `serial` what the token claimed, empty where none could be read."""
+    """Logins that were refused alike within ten minutes: `code` is why, `serial` what the token claimed, empty where no
+    listed issuer made the certificate; `at` is when last, `times` how often."""
 
     at: datetime
     serial: str | None
     code: str
     address: str
+    times: int
 
 
 class Logins:
@@ -198,11 +201,18 @@ class Logins:
         self, trouble: Refusal | NotTrusted | NotProved, claimed: Token | None, address: str
     ) -> Refusal:
         refusal = _refusal(trouble)
-        serial = None if claimed is None else claimed.certificate.serial[:80]
         async with self._database.work() as work:
-            await store.logins.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
+            refused = RefusedLogin(_now(), self._serial(claimed), refusal.code, address)
+            await store.logins.add_attempt(work, refused)
         log.info("login.refused", code=refusal.code, why=str(trouble)[:200], address=address)
         return refusal
+
+    def _serial(self, claimed: Token | None) -> str | None:
+        """Return the serial of a certificate that a listed issuer made; anybody could have given himself another's."""
+        try:
+            return claimed and self._responders.trust.issuer_of(claimed.certificate) and claimed.certificate.serial
+        except NotTrusted:
+            return None
 
     async def refused(self, caller: Caller, before: datetime | None, most: int) -> Sequence[RefusedLogin]:
         """Return refused logins, the newest first: the city's administrator sees all, another those of its own list."""
@@ -281,7 +291,7 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
 
     @routes.post("/challenge", summary="登录：取得挑战")
     async def challenge(request: Request, response: Response) -> Challenge:
-        rates.take(_address(request))
+        rates.take(address_of(request))
         browser = secrets.token_urlsafe(32)
         made = await logins.challenge(browser)
         keep(response, of_browser, browser, sessions.NONCE_LASTS)
@@ -289,8 +299,8 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
 
     @routes.post("/session", summary="登录：以 CA 锁的签名应答挑战", status_code=201)
     async def begin(request: Request, response: Response, body: Answer) -> Begun:
-        rates.take(_address(request))
-        secret, session = await logins.begin(request.cookies.get(of_browser, ""), body, _address(request))
+        rates.take(address_of(request))
+        secret, session = await logins.begin(request.cookies.get(of_browser, ""), body, address_of(request))
         keep(response, of_session, secret, session.ends_at - session.begun_at)
         return Begun(session=secret, **dict(SessionView.of(session)))
 
@@ -319,5 +329,7 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
     return routes
 
 
-def _address(request: Request) -> str:
-    return "" if request.client is None else request.client.host
+def address_of(request: Request) -> str:
+    """Return from where somebody comes: of IPv6 the network, for a single user has all the addresses in it."""
+    host = "" if request.client is None else request.client.host
+    return str(ip_network((host, 64), strict=False)) if ":" in host else host
