@@ -179,6 +179,14 @@ def test_the_requester_is_refused_and_the_attempt_stays_with_the_request(
     assert roster.decide(asked).json()["code"] == "ALREADY_DECIDED"
     assert knock(people, item, serial_of("OWN")) == MAY_NOT
 
+    def said() -> list[tuple[str, str, str]]:
+        events = [one["event"] for one in judge.read_topics(people.suite) if one["type"] == "RosterChangeRefused"]
+        about = [one for one in events if one["request_id"] == asked.json()["request_id"]]
+        return [(one["code"], one["requested_by"]["holder"], one["actor"]["holder"]) for one in about]
+
+    told = eventually(said, lambda found: len(found) == 2)
+    assert told == [("OWN_REQUEST", "first", "first"), ("REJECTED", "first", "second")]
+
 
 def test_the_same_write_again_is_one_act(roster: Roster) -> None:
     effective_at = datetime.now(UTC) + timedelta(days=1)

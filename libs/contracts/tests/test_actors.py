@@ -44,6 +44,7 @@ FOLLOWS: Final[dict[str, set[type[Event]]]] = {
     },
     "the platform tells and watches": {
         intake.NoticeSent,
+        signing.LoginsRefused,
         supervision.SignalRaised,
         supervision.AuditRootClosed,
         DeadLetter,

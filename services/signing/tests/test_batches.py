@@ -71,14 +71,24 @@ def test_opinions_of_one_seal_are_one_operation() -> None:
 @pytest.mark.parametrize("kind", [DocumentKind.DECISION, DocumentKind.REFUSAL])
 def test_what_leaves_the_house_is_signed_alone(kind: DocumentKind) -> None:
     made = operations([request(place, kind) for place in range(5)])
-    assert [(one.tree, one.digest.hex()) for one in made] == [(None, request(place).digest) for place in range(5)]
+    assert [len(one.requests) for one in made] == [1] * 5
+
+
+@pytest.mark.parametrize("kind", DocumentKind)
+@pytest.mark.parametrize("forbidding", [(), ("*",)])
+def test_a_digest_that_was_handed_in_is_never_signed_itself(kind: DocumentKind, forbidding: Collection[str]) -> None:
+    """It could be that of a document's signed attributes, and the signature one for a document nobody registered."""
+    for count in (1, 2):
+        asked = [request(place, kind) for place in range(count)]
+        signed = {one.tree.root.hex() for one in operations(asked, forbidding)}
+        assert signed and signed.isdisjoint(one.digest for one in asked)
 
 
 @pytest.mark.parametrize(("forbidding", "left"), [({"210281.GHJ"}, 1), ({"*"}, 0), ({"210281.XX", ""}, 2)])
 def test_a_token_may_forbid_batches(forbidding: Collection[str], left: int) -> None:
     both = [request(place, seal=seal) for place in range(4) for seal in ("210281.GHJ", "210281.JW")]
     made = operations(both, forbidding)
-    assert sum(one.tree is not None for one in made) == left
+    assert sum(len(one.requests) > 1 for one in made) == left
     assert sum(len(one.requests) for one in made) == 8
 
 
@@ -88,7 +98,7 @@ def test_every_answer_of_a_batch_carries_the_same_signature_and_its_own_path() -
     assert {(one.signature, one.algorithm) for one in answers} == {
         (base64.b64encode(b"signature").decode(), "tree/ecdsa-p256-sha256")
     }
-    assert {seals.root_of(seals.proof_of(one)) for one in answers} == {operation.digest}
+    assert {seals.root_of(seals.proof_of(one)) for one in answers} == {operation.tree.root}
     assert Form.BATCH and len({one.proof.path for one in answers if one.proof}) == 100
 
 
@@ -180,9 +190,9 @@ async def test_each_request_is_answered_once_and_verifies_offline(
     for one, answer in zip(asked, said, strict=True):
         assert isinstance(answer, SealCompleted) and answer.request_id == one.event.request_id
         seals.hold(answer, bytes.fromhex(one.event.digest), signer)
-    forms = Counter(one.algorithm for one in said if isinstance(one, SealCompleted))
-    assert forms == {"ecdsa-p256-sha256": 5, "tree/ecdsa-p256-sha256": 45}
-    assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 45
+    sizes = Counter(one.proof.count for one in said if isinstance(one, SealCompleted) and one.proof)
+    assert sizes == {1: 5, 45: 45}
+    assert await database.pool.fetchval("SELECT count(proof) FROM seals") == 50
 
 
 async def test_a_seal_whose_pin_is_wrong_waits_aside_and_the_others_are_sealed(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from signing.revoked import RevokedList
 
 ISSUER = Authority("签发机构", Authority())
 LISTED, OTHER = (Signer(ISSUER, name, Purpose.LOGIN).certificate for name in ("在册的", "不在册的"))
+PLATFORM = Signer(ISSUER, "联审平台", Purpose.SERVICE).certificate
 HEARD = NOW + 2 * HOUR
 
 
@@ -37,7 +39,7 @@ class Office:
         self._file = trust_folder(folder, ISSUER, **changes) / "issuing.crl"
         self.lists = RevokedList(trust.load(folder), 60)
         self.clock = HandClock(HEARD)
-        self.revoking = Revoking(database, self.clock, self.lists)
+        self.revoking = Revoking(database, self.clock, self.lists, PLATFORM)
 
     async def publish(self, number: int, *serials: Any) -> None:
         """A new list is published, fetched and heard."""
@@ -69,12 +71,31 @@ async def test_who_is_on_the_roster_and_on_a_list_is_suspended_once(database: Da
     assert await office.said() == []
     await office.publish(3, LISTED, OTHER)
     await office.publish(4, LISTED, OTHER)
-    await Revoking(database, office.clock, office.lists).hear()
+    await Revoking(database, office.clock, office.lists, PLATFORM).hear()
     assert await office.said() == [f"CertificateSuspended certificate:{LISTED.serial}"]
     (held,) = await database.pool.fetch("SELECT * FROM suspensions")
     assert (held["serial"], held["holder"], held["reason"]) == (LISTED.serial, "在册的", REASON)
     assert (held["suspended_at"], held["invalid_since"]) == (HEARD, NOW)
     assert held["reporter_certificate"] == ISSUER.certificate.serial
+
+
+@pytest.mark.parametrize("purposes", ['["login", "service"]', '["service"]'])
+async def test_the_platforms_own_key_is_suspended_as_well(database: Database, tmp_path: Path, purposes: str) -> None:
+    """Every service asks the identity topic of it, and no list: what it signs would be let in until it expires."""
+    office = Office(database, tmp_path, purposes=purposes)
+    for number in (2, 3):
+        await office.publish(number, PLATFORM)
+    assert await office.said() == [f"CertificateSuspended certificate:{PLATFORM.serial}"]
+
+
+async def test_another_authoritys_certificate_of_the_same_serial_is_not_the_platforms(
+    database: Database, tmp_path: Path
+) -> None:
+    stranger = Signer(Authority("另一签发机构", Authority()), "联审平台", Purpose.SERVICE).certificate
+    office = Office(database, tmp_path)
+    office.revoking = Revoking(database, office.clock, office.lists, replace(stranger, serial=PLATFORM.serial))
+    await office.publish(2, PLATFORM)
+    assert await office.said() == []
 
 
 async def test_what_a_responder_said_before_the_next_list_suspends_as_well(database: Database, tmp_path: Path) -> None:

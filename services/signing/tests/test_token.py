@@ -309,6 +309,18 @@ def spoil_pin(seals: Authority, label: str, pin: str) -> str:
     return right
 
 
+async def test_a_pin_that_could_not_be_latched_is_not_even_tried(
+    seals: Authority, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As of a Secret that is mounted read-only: each probe and each start would try it again."""
+    spoil_pin(seals, PLANNING, "00000000")
+    door = opened(seals, latches=tmp_path / "not there")
+    for _ in range(3):
+        with pytest.raises(PinFileUnsafe, match="latched"):
+            await door.sign([(PLANNING, digest())])
+    assert "token.wrong_pin" not in capfd.readouterr().out
+
+
 async def test_a_wrong_pin_is_tried_once_and_remembered_over_a_restart(
     seals: Authority, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,37 @@ class RosterListed(IdentityEvent):
     document: Line | None = None
 
 
+class RosterChangeRefused(IdentityEvent):
+    """A change of the roster that was asked for and is none: another rejected it (`REJECTED`), or who asked for it
+    tried to decide it too (`OWN_REQUEST`), which is told once of a person (Art. 18)."""
+
+    request_id: UUID
+    serial: Serial
+    holder: Line
+    code: Line
+    reason: Text
+    requested_by: Actor
+    actor: Actor
+
+
+class RefusedLogins(Said):
+    """How often one reason refused one certificate, and when last; no serial where nobody trusted made the certificate,
+    who could have given it any."""
+
+    code: Line
+    serial: Serial | None
+    times: Annotated[int, Field(ge=1)]
+    last_at: Instant
+
+
+class LoginsRefused(IdentityEvent):
+    """Logins that were refused since this was told last, together: whoever asks to be refused a thousand times is one
+    line. `times` are all of them; `refused` names the most frequent ones (Art. 19)."""
+
+    times: Annotated[int, Field(ge=1)]
+    refused: Annotated[tuple[RefusedLogins, ...], Field(max_length=50)]
+
+
 class AuditRootSealed(Event):
     """The platform's seal over a root of the audit chains, made inside the token and verified before it was said.
 

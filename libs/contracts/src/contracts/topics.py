@@ -119,6 +119,8 @@ IDENTITY = Topic(
         signing.CertificateSuspended,
         signing.CertificateReinstated,
         signing.RosterListed,
+        signing.RosterChangeRefused,
+        signing.LoginsRefused,
     ),
 )
 SUPERVISION = Topic(

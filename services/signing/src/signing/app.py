@@ -19,6 +19,7 @@ from signing.domain import initial
 from signing.domain.papers import grants_of
 from signing.handlers.certificates import SealCertificates
 from signing.handlers.papers import Papers
+from signing.handlers.refusing import Refusing
 from signing.handlers.revoking import Revoking
 from signing.handlers.seals import Handlers, InitialList
 from signing.platform import PlatformKey
@@ -64,11 +65,12 @@ def create(settings: Settings) -> Service:
     )
     service.speaks(topics.SEALS, topics.IDENTITY, topics.AUDIT_SEALS)
     service.serves(roster.router(service.database, service.wallclock, catalogues))
+    platform = parse_pem(settings.platform_certificate_file.read_bytes())
     doors = Logins(
         service.database,
         service.wallclock,
         responders,
-        PlatformKey(token, settings.pkcs11_own_token, parse_pem(settings.platform_certificate_file.read_bytes())),
+        PlatformKey(token, settings.pkcs11_own_token, platform),
         catalogues[-1],
         settings.login_origin,
         timedelta(hours=settings.session_hours),
@@ -79,7 +81,9 @@ def create(settings: Settings) -> Service:
     service.health.check("revocation", revoked.is_known)
     first = InitialList(service.database, service.wallclock, listed)
     service.serves(losses.router(service.database, service.wallclock))
-    service.beside(first.enter, revoked.keep_fresh, Revoking(service.database, service.wallclock, revoked).follow)
+    revoking = Revoking(service.database, service.wallclock, revoked, platform)
+    refusing = Refusing(service.database, service.wallclock)
+    service.beside(first.enter, revoked.keep_fresh, revoking.follow, refusing.follow)
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service

@@ -4,20 +4,20 @@ Only `revoked` changes anything, and then as if it stood on the issuer's list. A
 all leave the list to decide; a list past its grace is a closed door, whatever a responder says.
 """
 
-import asyncio
 import secrets
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from typing import Final
+from urllib.request import Request
 
 import structlog
 
 from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.revocation import LARGEST_ANSWER, Answer, parse_answer, question
 from evidence.trust import Issuer, TrustList
+from signing import asking
 from signing.revoked import RevokedList
 
 PATIENCE_SECONDS: Final = 2.0
@@ -41,7 +41,7 @@ class Responders:
         self.revoked = revoked
         self._known_until: dict[tuple[bytes, str], datetime] = {}
         self._silent_until: dict[str, float] = {}
-        self._asking = ThreadPoolExecutor(SIDE_BY_SIDE, "ocsp")
+        self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "ocsp")
 
     async def hold(self, certificate: Certificate, purpose: Purpose) -> None:
         """Hold `certificate` to all that is known of it now; two seconds at most, and only when an answer is due.
@@ -58,8 +58,7 @@ class Responders:
         if url is None or self._is_known(about) or time.monotonic() < self._silent_until.get(url, 0):
             return False
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await self._asked(url, certificate, issuer)
+            answer = await self._asked(url, certificate, issuer)
         except NotTrusted as doubt:
             log.warning("responder.not_believed", url=url, certificate=certificate.serial, why=str(doubt)[:200])
             self._known_until[about] = _now() + timedelta(seconds=SILENT_SECONDS)
@@ -78,21 +77,11 @@ class Responders:
     async def _asked(self, url: str, certificate: Certificate, issuer: Issuer) -> Answer:
         """Return what the responder says now. Raises NotTrusted, OSError, HTTPException or ValueError."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        asked = question(certificate, issuer.certificate, nonce)
-        told = await asyncio.get_running_loop().run_in_executor(self._asking, _fetched, url, asked)
+        asked = Request(url, question(certificate, issuer.certificate, nonce), HEADERS)
+        told = await asking.answer(self._threads, asked, LARGEST_ANSWER, PATIENCE_SECONDS)
         answer = parse_answer(told, issuer.certificate, nonce)
         answer.check(certificate, _now())
         return answer
-
-
-def _fetched(url: str, asked: bytes) -> bytes:
-    """Return what `url` answers, cut off where no answer is that long, or takes that long."""
-    told, ends = b"", time.monotonic() + PATIENCE_SECONDS
-    request = urllib.request.Request(url, asked, HEADERS)
-    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-        while len(told) <= LARGEST_ANSWER and time.monotonic() < ends and (part := answer.read1(LARGEST_ANSWER)):
-            told += part
-    return told
 
 
 def _now() -> datetime:

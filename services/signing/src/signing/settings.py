@@ -51,3 +51,9 @@ class Settings(settings.Settings):
         if self.trust_folder is None:
             raise ValueError("TRUST_FOLDER must name the folder with trust.toml: signing is where one logs in")
         return self
+
+    @model_validator(mode="after")
+    def _keeps_sessions_from_the_wire(self) -> Self:
+        if self.environment == "production" and not self.login_origin.startswith("https://"):
+            raise ValueError("LOGIN_ORIGIN must begin with https:// when ENVIRONMENT=production: cookies are sessions")
+        return self

@@ -2,15 +2,17 @@
 
 import asyncio
 import secrets
-import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import Final
+from urllib.request import Request
 
 import structlog
 
 from evidence import timestamps
 from evidence.timestamps import LARGEST, NotGranted
+from signing import asking
 
 PATIENCE_SECONDS: Final = 5.0
 SIDE_BY_SIDE: Final = 4
@@ -30,6 +32,7 @@ class Stamps:
         self._url = url
         self._answered = False
         self._side_by_side = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "tsa")
 
     async def over(self, messages: Sequence[bytes]) -> list[bytes]:
         """Return a token (DER) over each of `messages`; who signed them is not judged here. Raises NoTimestamp."""
@@ -48,7 +51,8 @@ class Stamps:
         nonce = secrets.randbits(63)
         try:
             async with self._side_by_side:
-                response = await asyncio.to_thread(_asked, self._url, timestamps.request(message, nonce))
+                asked = Request(self._url, timestamps.request(message, nonce), HEADERS)
+                response = await asking.answer(self._threads, asked, LARGEST, PATIENCE_SECONDS)
             token = timestamps.answered(response, message, nonce)
         except (OSError, HTTPException, ValueError, NotGranted) as trouble:
             self._answered = False
@@ -56,9 +60,3 @@ class Stamps:
             raise NoTimestamp(repr(trouble)) from trouble
         self._answered = True
         return token
-
-
-def _asked(url: str, request: bytes) -> bytes:
-    asked = urllib.request.Request(url, request, HEADERS)
-    with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
-        return answer.read(LARGEST + 1)

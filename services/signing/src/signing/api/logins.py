@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
@@ -37,6 +38,8 @@ from signing.responders import Responders
 
 BROWSER: Final = "lianshen_browser"
 SESSION: Final = "lianshen_session"
+HOST: Final = "__Host-"
+"""What a cookie's name begins with that no other host, not a neighbour in the domain either, can set."""
 SCHEME: Final = "session"
 Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 
@@ -124,12 +127,14 @@ class ServiceToken(BaseModel):
 
 
 class RefusedLoginView(BaseModel):
-    """A login that was refused: `code` is why, `serial` what the token claimed, empty where none could be read."""
+    """Logins that were refused alike within ten minutes: `code` is why, `serial` what the token claimed, empty where no
+    listed issuer made the certificate; `at` is when last, `times` how often."""
 
     at: datetime
     serial: str | None
     code: str
     address: str
+    times: int
 
 
 class Logins:
@@ -201,11 +206,18 @@ class Logins:
         self, trouble: Refusal | NotTrusted | NotProved, claimed: Token | None, address: str
     ) -> Refusal:
         refusal = _refusal(trouble)
-        serial = None if claimed is None else claimed.certificate.serial[:80]
         async with self._database.work() as work:
-            await store.logins.add_attempt(work, uuid4(), _now(), serial, refusal.code, address)
+            refused = RefusedLogin(_now(), self._serial(claimed), refusal.code, address)
+            await store.logins.add_attempt(work, refused)
         log.info("login.refused", code=refusal.code, why=str(trouble)[:200], address=address)
         return refusal
+
+    def _serial(self, claimed: Token | None) -> str | None:
+        """Return the serial of a certificate that a listed issuer made; anybody could have given himself another's."""
+        try:
+            return claimed and self._responders.trust.issuer_of(claimed.certificate) and claimed.certificate.serial
+        except NotTrusted:
+            return None
 
     async def refused(self, caller: Caller, before: datetime | None, most: int) -> Sequence[RefusedLogin]:
         """Return refused logins, the newest first: the city's administrator sees all, another those of its own list."""
@@ -266,6 +278,7 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/login")
     secure = logins.origin.startswith("https://")
+    of_browser, of_session = (HOST * secure + name for name in (BROWSER, SESSION))
 
     def keep(response: Response, name: str, value: str, lasts: timedelta) -> None:
         response.set_cookie(
@@ -273,30 +286,38 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
         )
         response.headers["Cache-Control"] = "no-store"
 
+    def secret_of(request: Request) -> str:
+        """Return the session's secret, from the header of a program or from the cookie. Raises NoSession."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        given = secret if scheme.lower() == SCHEME else request.cookies.get(of_session, "")
+        if not given:
+            raise NoSession
+        return given
+
     @routes.post("/challenge", summary="登录：取得挑战")
     async def challenge(request: Request, response: Response) -> Challenge:
-        rates.take(_address(request))
+        rates.take(address_of(request))
         browser = secrets.token_urlsafe(32)
         made = await logins.challenge(browser)
-        keep(response, BROWSER, browser, sessions.NONCE_LASTS)
+        keep(response, of_browser, browser, sessions.NONCE_LASTS)
         return made
 
     @routes.post("/session", summary="登录：以 CA 锁的签名应答挑战", status_code=201)
     async def begin(request: Request, response: Response, body: Answer) -> Begun:
-        rates.take(_address(request))
-        secret, session = await logins.begin(request.cookies.get(BROWSER, ""), body, _address(request))
-        keep(response, SESSION, secret, session.ends_at - session.begun_at)
+        rates.take(address_of(request))
+        secret, session = await logins.begin(request.cookies.get(of_browser, ""), body, address_of(request))
+        keep(response, of_session, secret, session.ends_at - session.begun_at)
         return Begun(session=secret, **dict(SessionView.of(session, logins.city)))
 
     @routes.get("/session", summary="登录：当前会话")
     async def read_session(request: Request) -> SessionView:
-        return SessionView.of(await logins.session(_secret(request)), logins.city)
+        return SessionView.of(await logins.session(secret_of(request)), logins.city)
 
     @routes.delete("/session", summary="登录：退出", status_code=204)
     async def end(request: Request) -> Response:
-        await logins.end(_secret(request))
+        await logins.end(secret_of(request))
         response = Response(status_code=204)
-        response.delete_cookie(SESSION, path="/", secure=secure, httponly=True, samesite="strict")
+        response.delete_cookie(of_session, path="/", secure=secure, httponly=True, samesite="strict")
         return response
 
     @routes.get("/refusals", summary="被拒绝的登录，新的在前（管理员）")
@@ -308,19 +329,12 @@ def router(logins: Logins, rates: Rates) -> APIRouter:
     @routes.post("/token", summary="登录：换取一分钟有效的服务令牌")
     async def token(request: Request, response: Response) -> ServiceToken:
         response.headers["Cache-Control"] = "no-store"
-        return await logins.service_token(_secret(request))
+        return await logins.service_token(secret_of(request))
 
     return routes
 
 
-def _secret(request: Request) -> str:
-    """Return the session's secret, from the header of a program or from the cookie. Raises NoSession."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    given = secret if scheme.lower() == SCHEME else request.cookies.get(SESSION, "")
-    if not given:
-        raise NoSession
-    return given
-
-
-def _address(request: Request) -> str:
-    return "" if request.client is None else request.client.host
+def address_of(request: Request) -> str:
+    """Return from where somebody comes: of IPv6 the network, for a single user has all the addresses in it."""
+    host = "" if request.client is None else request.client.host
+    return str(ip_network((host, 64), strict=False)) if ":" in host else host

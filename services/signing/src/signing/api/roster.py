@@ -169,8 +169,10 @@ class Roster:
     async def reject(self, work: Work, key: Key, caller: Caller, request_id: UUID, body: Rejection) -> Answer:
         """Another administrator rejects: the roster stays as it is."""
         request = await self._request(work, caller, request_id)
-        decided = roster.reject(request, caller.actor, self._wallclock.now(), body.reason)
+        now = self._wallclock.now()
+        decided = roster.reject(request, caller.actor, now, body.reason)
         await store.roster.decide(work, decided)
+        work.say(topics.IDENTITY, roster.refused(request, caller.actor, Stand.REJECTED.value, body.reason, now))
         return await self._told(work, key, 200, decided)
 
     async def attempted(
@@ -179,7 +181,9 @@ class Roster:
         """Whoever asked tried to decide it too: refused, and kept with the request."""
         attempt_id = derived_id("roster-attempt", key.caller, key.key)
         attempt = Attempt(attempt_id, request_id, caller.actor, attempted, self._wallclock.now())
-        await store.roster.add_attempt(work, attempt)
+        request = await self._request(work, caller, request_id)
+        if await store.roster.add_attempt(work, attempt):
+            work.say(topics.IDENTITY, roster.refused(request, attempt.by, refusal.code, refusal.message, attempt.at))
         told = problems.answer(refusal.status, refusal.code, refusal.message, refusal.article)
         return await idempotency.remember(work, key, refusal.status, orjson.loads(told.body))
 

@@ -1,7 +1,8 @@
 """What is signed together: documents that stay on the platform, by one token operation a seal and batch (ADR 10).
 
 A document that leaves the house keeps a signature of its own. Which kind takes which form is a table; a seal whose
-token forbids batches signs one by one.
+token forbids batches signs one by one. What is signed is always a tree's root, if only of one leaf: a bare digest that
+was handed in could be that of anything, of another document's signed attributes too.
 """
 
 import base64
@@ -37,12 +38,11 @@ EVERY_SEAL: Final = "*"
 
 
 class Operation(NamedTuple):
-    """One use of a token: the digest it signs, and the requests it answers: the leaves of a tree, or one alone."""
+    """One use of a token: the tree whose root it signs, and the requests that are its leaves."""
 
     seal: str
-    digest: bytes
     requests: tuple[SealRequested, ...]
-    tree: Tree | None
+    tree: Tree
 
 
 class Made(NamedTuple):
@@ -60,7 +60,7 @@ def operations(requests: Iterable[SealRequested], forbidding: Collection[str] = 
     together: defaultdict[str, list[SealRequested]] = defaultdict(list)
     for request in requests:
         (together[request.seal] if _may_share(request, forbidding) else alone).append(request)
-    return [*map(_one, alone), *(_many(seal, waiting) for seal, waiting in together.items())]
+    return [*(_operation([one]) for one in alone), *map(_operation, together.values())]
 
 
 def _may_share(request: SealRequested, forbidding: Collection[str]) -> bool:
@@ -69,13 +69,9 @@ def _may_share(request: SealRequested, forbidding: Collection[str]) -> bool:
     return FORMS.get(request.document_kind) is Form.BATCH
 
 
-def _one(request: SealRequested) -> Operation:
-    return Operation(request.seal, bytes.fromhex(request.digest), (request,), None)
-
-
-def _many(seal: str, requests: Sequence[SealRequested]) -> Operation:
-    tree = Tree([_leaf(request) for request in requests])
-    return Operation(seal, tree.root, tuple(requests), tree)
+def _operation(requests: Sequence[SealRequested]) -> Operation:
+    """Return the one use of a token for requests of one seal."""
+    return Operation(requests[0].seal, tuple(requests), Tree([_leaf(request) for request in requests]))
 
 
 def _leaf(request: SealRequested) -> bytes:
@@ -84,12 +80,10 @@ def _leaf(request: SealRequested) -> bytes:
 
 def completed(operation: Operation, made: Made, at: datetime) -> list[SealCompleted]:
     """Return the answer to each request of an operation: one request, one answer, whoever asks again."""
-    if operation.tree is None:
-        return [_answer(request, made.algorithm, made, at, None) for request in operation.requests]
     algorithm = seals.TREE + made.algorithm
-    proofs = (_proof(operation.tree, place, request) for place, request in enumerate(operation.requests))
     return [
-        _answer(request, algorithm, made, at, proof) for request, proof in zip(operation.requests, proofs, strict=True)
+        _answer(request, algorithm, made, at, _proof(operation.tree, place, request))
+        for place, request in enumerate(operation.requests)
     ]
 
 
@@ -101,9 +95,7 @@ def _proof(tree: Tree, place: int, request: SealRequested) -> BatchProof:
     return BatchProof(kind=request.document_kind, index=place, count=tree.count, path=nodes)
 
 
-def _answer(
-    request: SealRequested, algorithm: str, made: Made, at: datetime, proof: BatchProof | None
-) -> SealCompleted:
+def _answer(request: SealRequested, algorithm: str, made: Made, at: datetime, proof: BatchProof) -> SealCompleted:
     return SealCompleted(
         event_id=derived_id("sealed", request.request_id),
         causation_id=request.event_id,

@@ -16,7 +16,7 @@ from contracts.codes import CITY, DIVISIONS, PILOT_ZONES, DepartmentCode, ItemCo
 from contracts.envelope import derived_id
 from contracts.labels import label
 from contracts.parts import Actor, Serial
-from contracts.signing import RosterEntry, RosterListed
+from contracts.signing import RosterChangeRefused, RosterEntry, RosterListed
 from contracts.terms import Role
 from procedure.authority import Caller, NotYourJurisdiction, covers
 from procedure.catalogue import Catalogue
@@ -292,4 +292,21 @@ def listed(
         requested_by=None if change is None else change.requested_by,
         approved_by=None if change is None else change.decided_by,
         document=None if change is None else change.document,
+    )
+
+
+def refused(request: Request, by: Actor, code: str, reason: str, at: datetime) -> RosterChangeRefused:
+    """Return what the bus hears of a request that `by` rejected, or tried to decide though it was its own."""
+    return RosterChangeRefused(
+        event_id=derived_id("roster-refused", request.request_id, code, by.certificate),
+        causation_id=request.request_id,
+        occurred_at=at,
+        subject=f"roster-request:{request.request_id}",
+        request_id=request.request_id,
+        serial=request.what.serial,
+        holder=request.what.holder,
+        code=code,
+        reason=reason,
+        requested_by=request.requested_by,
+        actor=by,
     )

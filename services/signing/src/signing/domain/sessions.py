@@ -4,14 +4,17 @@ service token says of it (Art. 18, 19).
 A certificate proves a holder, never a role. A builder's names its credit code; every other role comes from the roster.
 """
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
+from contracts.envelope import derived_id
 from contracts.labels import label
+from contracts.signing import LoginsRefused, RefusedLogins
 from contracts.terms import Role
 from evidence.certificates import Certificate, Reason
 from evidence.login import Fault
@@ -21,6 +24,8 @@ from procedure.roster import NotOnRoster, in_force
 from signing.domain.roster import Entry
 
 NONCE_LASTS: Final = timedelta(minutes=5)
+SPELL: Final = timedelta(minutes=10)
+MOST_NAMED: Final = 50
 
 
 class NoChallenge(Refusal):
@@ -114,12 +119,38 @@ class TooManyLogins(Refusal):
 
 
 class RefusedLogin(NamedTuple):
-    """A login that was refused: when, whose certificate the token claimed, why, and from where."""
+    """Logins that were refused alike: when last, whose certificate the token claimed, why, from where, how often."""
 
     at: datetime
     serial: str | None
     code: str
     address: str
+    times: int = 1
+
+
+def spell_of(at: datetime) -> datetime:
+    """Return when the ten minutes began in which refused logins that are alike are one."""
+    return at - (at - datetime.fromtimestamp(0, UTC)) % SPELL
+
+
+def told(refused: Sequence[RefusedLogin], now: datetime) -> LoginsRefused:
+    """Return what the bus hears of refused logins, at least one: how often each reason refused each certificate."""
+    times, last = Counter[tuple[str, str | None]](), dict[tuple[str, str | None], datetime]()
+    for one in sorted(refused, key=lambda one: one.at):
+        times[one.code, one.serial] += one.times
+        last[one.code, one.serial] = one.at
+    cause = derived_id("logins-refused", now, times.total())
+    return LoginsRefused(
+        event_id=cause,
+        causation_id=cause,
+        occurred_at=now,
+        subject="logins:refused",
+        times=times.total(),
+        refused=tuple(
+            RefusedLogins(code=code, serial=serial, times=count, last_at=last[code, serial])
+            for (code, serial), count in times.most_common(MOST_NAMED)
+        ),
+    )
 
 
 REFUSED: Final[dict[Reason | Fault, type[Refusal]]] = {

@@ -1,7 +1,8 @@
 """What an authority revoked is refused everywhere, like a key that was reported as lost (Art. 20).
 
-At the doors a revoked certificate is refused by its list; departments' systems knock at no door. So whoever stands on
-the roster is suspended when its certificate appears on a list, and every service hears of it as of any loss.
+At the doors a revoked certificate is refused by its list; departments' systems knock at no door, and no service reads
+lists. So whoever stands on the roster is suspended when its certificate appears on a list, the platform's own key too,
+and every service hears of it as of any loss.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from chassis.wallclock import WallClock
 from contracts import topics
 from contracts.envelope import derived_id
 from contracts.parts import Actor
-from evidence.certificates import Purpose
+from evidence.certificates import Certificate, Purpose
 from evidence.revocation import Revoked
 from evidence.trust import Issuer
 from signing import store
@@ -31,12 +32,13 @@ log = structlog.get_logger()
 
 
 class Revoking:
-    """Suspends who is on the roster and on a list that `revoked` fetched."""
+    """Suspends who is on the roster, or is the `platform`'s own, and on a list that `revoked` fetched."""
 
-    def __init__(self, database: Database, wallclock: WallClock, revoked: RevokedList) -> None:
+    def __init__(self, database: Database, wallclock: WallClock, revoked: RevokedList, platform: Certificate) -> None:
         self._database = database
         self._wallclock = wallclock
         self._revoked = revoked
+        self._platform = platform
 
     async def follow(self) -> None:
         """Hear every new list for as long as the service lives; the database may come and go."""
@@ -53,7 +55,7 @@ class Revoking:
         self._revoked.is_new.clear()
         try:
             for issuer, listed in self._revoked.of_issuers():
-                if Purpose.LOGIN in issuer.purposes and listed:
+                if listed:
                     async with self._database.work() as work:
                         await self._suspend(work, issuer, listed)
         except BaseException:
@@ -61,7 +63,7 @@ class Revoking:
             raise
 
     async def _suspend(self, work: Work, issuer: Issuer, listed: Mapping[str, Revoked]) -> None:
-        found = await store.losses.unsuspended(work, listed)
+        found = await self._unsuspended(work, issuer, listed)
         earlier = await store.losses.earlier(work, found)
         for serial, holder in found.items():
             made = self._suspension(serial, holder, issuer, listed[serial])
@@ -70,6 +72,15 @@ class Revoking:
                 cause = derived_id("revoked", serial, made.suspended_at)
                 work.say(topics.IDENTITY, losses.suspended(made, earlier[serial], cause))
                 metrics.add("lianshen_certificates_suspended_total")
+
+    async def _unsuspended(self, work: Work, issuer: Issuer, listed: Mapping[str, Revoked]) -> dict[str, str]:
+        """Return who of a list is meant here and not suspended yet: serials, with their holders."""
+        found = await store.losses.unsuspended(work, listed) if Purpose.LOGIN in issuer.purposes else {}
+        own = self._platform
+        is_listed = own.serial in listed and own.authority_key_id == issuer.certificate.key_id
+        if is_listed and await store.losses.suspension(work, own.serial) is None:
+            found[own.serial] = own.holder
+        return found
 
     def _suspension(self, serial: str, holder: str, issuer: Issuer, one: Revoked) -> Suspension:
         """It counts from when the platform heard of it; what may have been misused goes back to the list's instant."""

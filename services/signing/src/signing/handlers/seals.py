@@ -117,7 +117,7 @@ class Handlers:
     async def _sealed(self, requests: Sequence[SealRequested]) -> list[SealCompleted]:
         """Use the token once a document alone and once a seal's batch; return the answers as they were asked."""
         operations = batches.operations(requests, self._forbidding)
-        signed = await self._signed([(operation.seal, operation.digest) for operation in operations])
+        signed = await self._signed([(operation.seal, operation.tree.root) for operation in operations])
         now = self._wallclock.now()
         seals = [
             seal

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, Index
 
@@ -138,12 +139,17 @@ class LoginSession(Base, table=True):
 
 class LoginAttempt(Base, table=True):
     __tablename__ = "login_attempts"
-    __table_args__ = (Index("login_attempts_at", "at"),)
+    __table_args__ = (
+        Index("login_attempts_at", "at"),
+        Index("login_attempts_untold", "at", postgresql_where=text("NOT told")),
+    )
     attempt_id: UUID = Field(primary_key=True)
     at: datetime = instant()
     serial: str | None
     code: str
     address: str
+    times: int
+    told: bool
 
 
 class Suspension(Base, table=True):

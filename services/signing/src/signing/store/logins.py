@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
 from chassis.database import Connection, Work
 from contracts.codes import CreditCode, DepartmentCode, JurisdictionCode
+from contracts.envelope import derived_id
 from contracts.terms import Role
 from evidence.certificates import parse
+from signing.domain import sessions
 from signing.domain.sessions import Post, RefusedLogin, Session
 
 MOST_NONCES: Final = 20_000
@@ -37,10 +38,13 @@ _END = "DELETE FROM login_sessions WHERE secret = $1"
 _END_ALL = "DELETE FROM login_sessions WHERE serial = $1"
 _ADD_ATTEMPT = """
     WITH gone AS (DELETE FROM login_attempts WHERE at < $2::timestamptz - interval '180 days')
-    INSERT INTO login_attempts (attempt_id, at, serial, code, address) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO login_attempts AS known (attempt_id, at, serial, code, address, times, told)
+    VALUES ($1, $2, $3, $4, $5, 1, false)
+    ON CONFLICT (attempt_id) DO UPDATE SET at = excluded.at, times = known.times + 1
 """
+_TELL = "UPDATE login_attempts SET told = true WHERE NOT told AND at < $1 RETURNING at, serial, code, address, times"
 _ATTEMPTS = """
-    SELECT at, serial, code, address FROM login_attempts AS a WHERE at < $2 AND (
+    SELECT at, serial, code, address, times FROM login_attempts AS a WHERE at < $2 AND (
         $1::text IS NULL OR EXISTS (SELECT FROM roster_entries AS e WHERE e.serial = a.serial AND e.jurisdiction = $1)
     ) ORDER BY at DESC, attempt_id LIMIT $3
 """
@@ -88,9 +92,16 @@ async def end_all(work: Work, serial: str) -> None:
     await work.execute(_END_ALL, serial)
 
 
-async def add_attempt(work: Work, attempt_id: UUID, at: datetime, serial: str | None, code: str, address: str) -> None:
-    """Keep a login that was refused; `serial` as the token claimed it."""
-    await work.execute(_ADD_ATTEMPT, attempt_id, at, serial, code, address)
+async def add_attempt(work: Work, refused: RefusedLogin) -> None:
+    """Keep a login that was refused; those of the same ten minutes that are alike are one line."""
+    what = (refused.serial, refused.code, refused.address)
+    alike = derived_id("login-refused", sessions.spell_of(refused.at), *map(str, what))
+    await work.execute(_ADD_ATTEMPT, alike, refused.at, *what)
+
+
+async def tell(work: Work, before: datetime) -> Sequence[RefusedLogin]:
+    """Return the refused logins from before an instant that were not told yet; they are from now on."""
+    return [RefusedLogin(**dict(row)) for row in await work.fetch(_TELL, before)]
 
 
 async def attempts(connection: Connection, place: str | None, before: datetime, most: int) -> Sequence[RefusedLogin]:

@@ -28,6 +28,7 @@ _REQUESTS = "SELECT * FROM roster_requests WHERE jurisdiction = ANY($1::text[]) 
 _ADD_ATTEMPT = """
     INSERT INTO roster_attempts (attempt_id, request_id, holder, certificate, attempted, attempted_at)
     VALUES ($1, $2, $3, $4, $5, $6)
+    RETURNING NOT EXISTS (SELECT FROM roster_attempts WHERE request_id = $2 AND certificate = $4)
 """
 _ATTEMPTS = "SELECT * FROM roster_attempts WHERE request_id = ANY($1::uuid[]) ORDER BY attempted_at, attempt_id"
 _HOLD = """
@@ -71,10 +72,10 @@ async def decide(work: Work, r: Request) -> None:
     await work.execute(_DECIDE, r.request_id, r.stand.value, *by, r.decided_at, r.reason)
 
 
-async def add_attempt(work: Work, a: Attempt) -> None:
-    """Keep an attempt to decide one's own request."""
+async def add_attempt(work: Work, a: Attempt) -> bool:
+    """Keep an attempt to decide one's own request; whether it is the first on it by this person."""
     by = (a.by.holder, a.by.certificate)
-    await work.execute(_ADD_ATTEMPT, a.attempt_id, a.request_id, *by, a.attempted.value, a.at)
+    return bool(await work.fetchval(_ADD_ATTEMPT, a.attempt_id, a.request_id, *by, a.attempted.value, a.at))
 
 
 async def requests(connection: Connection, places: Sequence[str]) -> list[tuple[Request, list[Attempt]]]:

@@ -5,6 +5,7 @@ again: `LABEL.wrong-pin` stands beside the PINs, survives a restart, and goes wh
 deletes it.
 """
 
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ class WrongPin(TokenRefused):
 
 
 class PinFileUnsafe(TokenRefused):
-    """The PIN file is not there, or others may read it."""
+    """The PIN file is not there, or others may read it; or were it wrong, that could not be remembered."""
 
 
 class Pins:
@@ -40,11 +41,14 @@ class Pins:
         self._latches = latches or folder
 
     def read(self, label: str) -> str:
-        """Return a token's PIN. Raises WrongPin while it is latched, PinFileUnsafe when others may read it."""
+        """Return a token's PIN. Raises WrongPin while it is latched, PinFileUnsafe when others may read it or when it
+        could not be latched: every start and every probe would try it again, until a real token locks."""
         if not label or len(label) > LONGEST_LABEL or not LABEL_CHARACTERS.issuperset(label):
             raise PinFileUnsafe(f"no token is called {label!r}")
         if self._latch(label).exists():
             raise WrongPin(f"the PIN of {label} was wrong; it is not tried again while {self._latch(label)} stands")
+        if not os.access(self._latches, os.W_OK | os.X_OK):
+            raise PinFileUnsafe(f"{self._latches} cannot be written, so a wrong PIN could not be latched")
         file = self._folder / label
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
