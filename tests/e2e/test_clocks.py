@@ -774,6 +774,11 @@ NOTICE_2027: Final = {
         {"day": "2027-01-02", "works": True, "name": "元旦"},
     ],
 }
+NOTICE_2028: Final = {
+    "released_year": 2028,
+    "document": "国办发明电〔2027〕7号",
+    "days": [{"day": "2028-01-03", "works": False, "name": "元旦"}],
+}
 
 
 def test_a_provisional_date_does_not_fire_and_its_release_does(stand: Stand) -> None:
@@ -873,3 +878,17 @@ def test_a_database_lost_after_amendments_counts_by_them_again(stand: Stand) -> 
     eventually(lambda: standing(stand), lambda again: again == rows)
     assert stand.rows("SELECT * FROM calendar_amendments ORDER BY sequence") == amendments
     assert {one["event"]["event_id"] for one in stand.said()} == events
+
+
+def test_a_due_day_in_a_year_without_any_table_waits_for_its_notice(stand: Stand) -> None:
+    stand.set(at(2027, 12, 20, 9))
+    within, _ = begun(stand, 2027, 12, 20, 9, limit=3, stage_limit=3)
+    stage, item = begun(stand, 2027, 12, 20, 9, limit=15)
+    stand.waits_for(within, "ClockStarted", 2)
+    waiting = "SELECT DISTINCT why FROM parked WHERE key = $1"
+    eventually(lambda: stand.rows(waiting, stage.code), lambda rows: rows == [{"why": "failed"}])
+    assert stand.kinds(stage) == []
+    stand.post("/calendar/amendments", NOTICE_2028).raise_for_status()
+    started = {one["subject"]: one for one in stand.waits_for(stage, "ClockStarted", 2)}
+    assert (started["ITEM"]["provisional"], started["STAGE"]["provisional"]) == (False, False)
+    assert (stand.row(item)["due_at"], stand.rows(waiting, stage.code)) == (at(2028, 1, 12), [])

@@ -13,7 +13,7 @@ from evidence import documents, signatures, trust
 from evidence.certificates import Purpose
 from evidence.documents import LARGEST, SENTENCES, Finding, NoRoom, Verdict, judge
 from evidence.revocation import Revocations, parse_list
-from evidence.testing import HOUR, NOW, YEAR, Authority, revoked, trust_folder
+from evidence.testing import ENDS, HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import Clock, Office, Signer, office, prepared
 from evidence.trust import TrustList
 
@@ -223,7 +223,7 @@ def test_a_seal_put_outside_of_its_certificates_time_is_not_trusted(
 
 def test_a_seal_outlives_its_certificate(trusted: TrustList) -> None:
     """Judged as of its timestamp: ten years later it is as good as on its day (Art. 16)."""
-    assert office(ISSUER, not_after=NOW + HOUR).seal.certificate.not_after < NOW + YEAR
+    assert office(ISSUER, not_after=NOW + HOUR).seal.certificate.not_after < ENDS
     assert found(office(ISSUER, not_after=NOW + HOUR).seals(prepared()), trusted) is Finding.VALID
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA224
 from evidence import trust
 from evidence.certificates import Certificate, NotTrusted, Purpose, Reason, parse
 from evidence.revocation import Revocations, parse_list
-from evidence.testing import HOUR, NOW, YEAR, Authority, key_usage, revoked, trust_folder
+from evidence.testing import ENDS, HOUR, NOW, YEAR, Authority, key_usage, revoked, trust_folder
 from evidence.trust import BadTrustList, TrustList
 
 ROOT = Authority()
@@ -129,8 +129,8 @@ def test_a_list_that_another_signed_is_refused() -> None:
 
 
 def test_an_expired_issuer_is_trusted_no_more(trusted: Trusted) -> None:
-    longer = ISSUER.issue(not_after=NOW + 2 * YEAR)
-    assert refusal(trusted, longer, at=NOW + YEAR + HOUR) is Reason.EXPIRED
+    longer = ISSUER.issue(not_after=ENDS + YEAR)
+    assert refusal(trusted, longer, at=ENDS + HOUR) is Reason.EXPIRED
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -45,6 +45,7 @@ from local.department import report
 from local.desk import CITY as DALIAN
 from local.desk import MONDAY, PLACE, Room, dispatched, material, names
 from procedure.calendar import start_of_day
+from procedure.refusals import CalendarDoesNotReach
 
 T = ItemStep
 LEAD = Actor(holder="牵头部门", certificate="CA-LEAD")
@@ -798,3 +799,16 @@ async def test_a_decision_in_time_that_waits_for_its_seal_does_not_turn_red(seal
     await room.step(item, T.CONCLUDE, outcome=Outcome.GRANTED, opinion="无意见", at=MONDAY + timedelta(days=1))
     told = domain.progress_of(await room.item(item), DALIAN.calendar, DUE + timedelta(days=3))
     assert (told.used_days, told.light) == (0, Light.GREEN)
+
+
+async def test_nothing_is_accepted_that_falls_due_in_a_year_without_any_table_until_it_has_one(room: Room) -> None:
+    last = max(DALIAN.calendar.released | DALIAN.calendar.statutory)
+    at = datetime(last, 12, 20, 1, tzinfo=UTC)
+    item = dispatched(limit_days=15)
+    await room.give(item, at=at)
+    with pytest.raises(CalendarDoesNotReach, match=f"{last + 1}"):
+        await room.step(item, T.ACCEPT, at=at)
+    assert (await room.item(item)).state is ItemState.RECEIVED
+    release = day_off(date(last + 1, 1, 3), 1, at).model_copy(update={"released_year": last + 1})
+    await room.together((room.handlers.on_calendar, topics.CALENDAR, release, at))
+    assert names(await room.step(item, T.ACCEPT, at=at)) == ["ItemAccepted", "MaterialsRecorded"]

@@ -18,6 +18,8 @@ from evidence.certificates import USAGES, Certificate, Purpose, parse
 NOW: Final = datetime(2026, 5, 1, 8, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 YEAR: Final = timedelta(days=365)
+ENDS: Final = NOW + 50 * YEAR
+"""When certificates end unless a test says otherwise: also tests that judge as of today hold them good."""
 
 
 def name(holder: str, **more: str) -> x509.Name:
@@ -61,7 +63,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(changes.get("serial", self.next_serial))
             .not_valid_before(changes.get("not_before", NOW - YEAR))
-            .not_valid_after(changes.get("not_after", NOW + YEAR))
+            .not_valid_after(changes.get("not_after", ENDS))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(changes.get("key_usage", key_usage(ca=ca)), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
