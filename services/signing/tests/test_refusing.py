@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from starlette.requests import Request
 
 from chassis import migrate
+from chassis.catalogue import load
 from chassis.database import Database, unpacked
 from contracts.signing import LoginsRefused
 from evidence import login, trust
@@ -21,6 +22,7 @@ from evidence.testing import Authority, trust_folder
 from local.desk import Net
 from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
+from local.suite import CATALOGUE
 from procedure.refusals import Refusal
 from signing import store
 from signing.api import logins
@@ -54,7 +56,8 @@ def doors(database: Database, tmp_path: Path) -> Logins:
     trusted = trust.load(trust_folder(tmp_path, LISTED))
     responders = Responders(trusted, RevokedList(trusted, 60))
     nobody: Any = None
-    return Logins(database, HandClock(NOW), responders, nobody, ORIGIN, timedelta(hours=8))
+    city = load(CATALOGUE).catalogue
+    return Logins(database, HandClock(NOW), responders, nobody, city, ORIGIN, timedelta(hours=8))
 
 
 def certificate(issuer: Authority) -> Certificate:
