@@ -1,5 +1,6 @@
 """What the authority does with its own keys: make itself, issue, revoke, sign its list. One process does one thing."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +32,7 @@ crl_url = "{url}/issuing.crl"
 crl = "issuing.crl"
 ocsp_url = "{url}/ocsp"
 grace_hours = 24
-"""
+{seals}"""
 
 
 def prepare(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:
@@ -42,11 +43,17 @@ def prepare(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:
             store.make(dict.fromkeys(KEYS, ALGORITHM))
             _make_authority(folder, store.keys(KEYS), url, book)
         book.url = url
-        replace(folder / "trust" / "trust.toml", TRUST.format(url=url).encode())
+        replace(folder / "trust" / "trust.toml", TRUST.format(url=url, seals=_seals(order)).encode())
         _sign_list(folder, book, store.keys(["issuing"])["issuing"])
         known = book.labels
     if missing := [one for one in order if one["token"] not in known]:
         issue(folder, url, missing)
+
+
+def _seals(order: Sequence[Mapping[str, Any]]) -> str:
+    """Return the line that names whose seals count; none where a seal names no organisation."""
+    names = {one["organisation"] for one in order if Purpose(one["purpose"]) is Purpose.SEAL}
+    return "" if not names or None in names else f"seals = {json.dumps(sorted(names), ensure_ascii=False)}\n"
 
 
 def issue(folder: Path, url: str, order: Sequence[Mapping[str, Any]]) -> None:

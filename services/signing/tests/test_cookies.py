@@ -1,17 +1,14 @@
 """Under which name, and how closely, a browser keeps what opens a session (Art. 19)."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from chassis import problems
 from signing.api.logins import Challenge, Logins, router
 from signing.rates import Rates
-from signing.settings import Settings
 
 
 class Doors(Logins):
@@ -42,19 +39,3 @@ async def test_a_neighbour_in_the_domain_can_put_no_session_under_anybody(origin
             client.cookies = {name: name}  # pyright: ignore[reportAttributeAccessIssue]
             await client.delete("/login/session")
     assert doors.ended == [f"{host}lianshen_session"]
-
-
-def test_production_takes_no_origin_whose_cookies_anybody_on_the_way_reads() -> None:
-    given: Any = {
-        "service_name": "signing",
-        "kafka_bootstrap_servers": "k:1",
-        "database_url": "postgresql://u@h/d",
-        "trust_folder": "trust",
-        "pkcs11_module": "module.so",
-        "pkcs11_pin_folder": "pins",
-        "platform_certificate_file": "platform.pem",
-    }
-    assert Settings(**given, login_origin="https://lianshen.example", environment="production")
-    assert Settings(**given, login_origin="http://127.0.0.1:1", environment="development")
-    with pytest.raises(ValidationError, match="LOGIN_ORIGIN"):
-        Settings(**given, login_origin="http://lianshen.example", environment="production")

@@ -10,7 +10,8 @@ from contracts import topics
 from contracts.department_worker import ItemDecided
 from contracts.intake import WindowDocumentRequested
 from evidence import trust
-from evidence.certificates import parse_pem
+from evidence.certificates import Purpose, parse_pem
+from evidence.trust import TrustList
 from procedure.notices import NOTICED
 from signing import web
 from signing.api import entrance, logins, losses, roster
@@ -35,8 +36,9 @@ from signing.web import Verifier
 
 def create(settings: Settings) -> Service:
     """Return signing, ready to run. Raises RosterFileInvalid for an initial list with defects."""
-    if settings.environment == "production" and settings.document_form != "pdf":
-        raise ValueError("DOCUMENT_FORM must be pdf when ENVIRONMENT=production: 电子签章文件（第十六条）")
+    listed_issuers = trust.load(settings.trusted)
+    if settings.environment == "production":
+        _hold_to_production(settings, listed_issuers)
     catalogues = list(load(settings.catalogue_path).catalogues.values())
     seed = settings.roster_seed_file
     listed = [] if seed is None else initial.entries_of(seed.name, seed.read_text("utf-8-sig"), catalogues)
@@ -51,7 +53,6 @@ def create(settings: Settings) -> Service:
     )
 
     forbidding = {seal.strip() for seal in settings.batch_forbidden.split(",")}
-    listed_issuers = trust.load(settings.trusted)
     revoked = RevokedList(listed_issuers, settings.revocation_seconds)
     responders = Responders(listed_issuers, revoked)
     is_pdf = settings.document_form == "pdf"
@@ -87,6 +88,18 @@ def create(settings: Settings) -> Service:
     service.health.check("token", token.is_open)
     service.health.check("roster", first.is_said)
     return service
+
+
+def _hold_to_production(settings: Settings, listed: TrustList) -> None:
+    """Hold a production to what development may leave out. Raises ValueError."""
+    if settings.document_form != "pdf":
+        raise ValueError("DOCUMENT_FORM must be pdf when ENVIRONMENT=production: 电子签章文件（第十六条）")
+    for issuer in listed.issuers.values():
+        if Purpose.SEAL in issuer.purposes and issuer.seals is None:
+            raise ValueError(
+                f"trust.toml must name the seals of {issuer.certificate.holder} when ENVIRONMENT=production: "
+                "该机构也为其他单位签发印章，须写明哪些机关的印章有效（第十六条）"
+            )
 
 
 def _registering(papers: Papers) -> Sequence[Listen]:
