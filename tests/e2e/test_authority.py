@@ -110,6 +110,7 @@ MAY: Final[dict[tuple[str, str, str], set[Role]]] = {
 """The table that a lawyer can hold against Art. 4, 7, 10, 11, 18, 21: endpoint → who."""
 
 OPEN: Final = {
+    ("signing", "GET", "/login"),
     ("signing", "POST", "/login/challenge"),
     ("signing", "POST", "/login/session"),
     ("signing", "GET", "/login/session"),
@@ -119,7 +120,7 @@ OPEN: Final = {
     ("signing", "POST", "/verify"),
     ("signing", "GET", "/verify/{document}"),
 }
-"""Where one proves who one is (`tests/e2e/test_login.py`), and where anybody verifies a document (Art. 16,
+"""Where one proves who one is (`tests/e2e/test_login.py`, `tests/e2e/test_pages.py`), and where anybody verifies a document (Art. 16,
 `tests/e2e/test_documents.py`); nothing else is open to whoever has not."""
 
 BODIES: Final[dict[str, Any]] = {
