@@ -120,8 +120,8 @@ OPEN: Final = {
     ("signing", "POST", "/verify"),
     ("signing", "GET", "/verify/{document}"),
 }
-"""Where one proves who one is (`tests/e2e/test_login.py`, `tests/e2e/test_pages.py`), and where anybody verifies a document (Art. 16,
-`tests/e2e/test_documents.py`); nothing else is open to whoever has not."""
+"""Where one proves who one is (`tests/e2e/test_login.py`, `tests/e2e/test_pages.py`), and where anybody verifies a
+document (Art. 16, `tests/e2e/test_documents.py`); nothing else is open to whoever has not."""
 
 BODIES: Final[dict[str, Any]] = {
     PROJECT: {"name": "项目", "process_type": 4, "jurisdiction": "210281", "builder": BUILDER},
