@@ -250,5 +250,6 @@ def test_a_lost_seal_seals_nothing_and_who_asks_again_later_has_the_document(
     suite.http.post(receipt, headers=people.builder()).raise_for_status()
     made = eventually(read, lambda answer: answer.status_code == 200)
     assert confined.judge(made.content, suite.authority.trust).finding is Finding.VALID
-    seals = [one["event"] for one in judge.read_topics(suite) if one["event"].get("seal") == f"{PLACE}.{WINDOW}"]
+    said = [one["event"] for one in judge.read_topics(suite)]
+    seals = [one for one in said if (one.get("seal"), one.get("project_code")) == (f"{PLACE}.{WINDOW}", CODE)]
     assert len({one["request_id"] for one in seals}) == 2
