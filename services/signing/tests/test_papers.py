@@ -520,6 +520,22 @@ async def test_a_revoked_seal_seals_nothing(desk: Desk, asked: SealRequested) ->
     assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 0) and "证书已被吊销" in answer.message
 
 
+async def test_a_seal_that_is_revoked_while_it_seals_is_held_to_that_the_next_time(desk: Desk) -> None:
+    await desk.decide(decided(1))
+    entry = revoked(desk.door.signer.certificate, datetime.now(UTC) - timedelta(minutes=1))
+    newer = desk.revoked.now.with_list(parse_list(listed(entry, number=2), ISSUER.certificate))
+
+    async def meanwhile(messages: Sequence[bytes]) -> list[bytes]:
+        desk.revoked.now = newer
+        return [desk.stamps.clock.token(message) for message in messages]
+
+    desk.stamps.over = meanwhile
+    with pytest.raises(NotNow):
+        await desk.ask(request(1))
+    (answer,) = await desk.ask(request(1))
+    assert (answer.code, desk.door.used) == ("SEAL_NOT_TRUSTED", 1)
+
+
 @BOTH
 async def test_without_fresh_word_of_revocations_requests_wait(desk: Desk, asked: SealRequested) -> None:
     desk.grants = [NOTICE_GRANT]

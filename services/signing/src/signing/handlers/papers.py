@@ -1,6 +1,7 @@
 """What signing does about what it is asked to seal: it learns what was decided or has to be told, lets be sealed what
 that needs, and seals what leaves the house."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from procedure.notices import NoticedStep
 from procedure.refusals import Refusal
 from signing import sealing, store
 from signing.domain import papers
-from signing.domain.papers import Decision, Grant
+from signing.domain.papers import Decision, Grant, SealNotTrusted
 from signing.handlers import certificates
 from signing.handlers.certificates import SealCertificates
 from signing.sealing import CannotSeal, Sealer
@@ -58,13 +59,15 @@ class Papers:
         ready = await self._known(requests, decisions, work)
         who = {one.certificate for one in decisions.values()}
         entries, suspended = await store.roster.entries(work, who), await store.losses.spans(work, who)
-        now, grants = self.wallclock.now(), self.grants()
+        now, grants = self.wallclock.now(), defaultdict[str, list[Grant]](list)
+        for grant in self.grants():
+            grants[grant.seal].append(grant)
 
         def hold(request: SealRequested) -> None:
             decision = decisions.get(request.request_id)
             serial = "" if decision is None else decision.certificate
             said = [one.said for one in entries.get(serial, ())]
-            papers.hold(request, decision, grants, said, now, suspended.get(serial, ()))
+            papers.hold(request, decision, grants[request.seal], said, now, suspended.get(serial, ()))
 
         return await self._sifted(ready, hold, work)
 
@@ -92,11 +95,12 @@ class Papers:
         return [received for received in requests if received.event.request_id not in refused]
 
     async def seal(self, allowed: Allowed, work: Work) -> None:
-        """Seal files. Raises NotNow while the token or the timestamp authority is away."""
+        """Seal files. Raises NotNow while the token or the timestamp authority is away, and when a seal has stopped to
+        count meanwhile: who asks for it is refused the next time."""
         requests = [(received.event, certificate) for received, certificate in allowed]
         try:
             made = await self.sealer.seal(requests)
-        except PASSING as trouble:
+        except (*PASSING, SealNotTrusted) as trouble:
             raise NotNow(repr(trouble)) from trouble
         now = self.wallclock.now()
         seals = [sealing.completed(*request, one, now) for request, one in zip(requests, made, strict=True)]
