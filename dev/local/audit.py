@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -19,11 +20,16 @@ from local.trouble import Trouble
 
 
 def main(arguments: list[str]) -> int:
-    """export OWNER FILE, or verify FILE --trust DIR; exit 1 when something is wrong with the file."""
+    """export OWNER FILE, or verify FILE --trust DIR; exit 1 when something is wrong with the file, 2 when it cannot be
+    judged."""
     options = _parser().parse_args(arguments)
     if options.verb == "export":
         return export(options.owner, options.file)
-    return verify(options.file, options.trust)
+    try:
+        return verify(options.file, options.trust)
+    except Trouble as trouble:
+        print(f"run audit: {trouble}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

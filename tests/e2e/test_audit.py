@@ -86,6 +86,11 @@ def test_an_export_of_the_running_suite_is_whole(
     lines = content.splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:9] + lines[10:]))
     assert audit.main(["verify", str(file), "--trust", folder]) == 1
+    assert (
+        audit.main(["verify", str(file), "--trust", str(file)])
+        == audit.main(["verify", "nowhere", "--trust", folder])
+        == 2
+    )
     assert "line 10: MISSING" in capsys.readouterr().out
 
 
