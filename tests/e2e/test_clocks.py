@@ -660,17 +660,22 @@ def lost(stand: Stand, now: datetime) -> None:
     stand.settle()
 
 
-def standing(stand: Stand) -> list[Row]:
+def everything(stand: Stand) -> list[Row]:
     """Every row; of when it is acted on next only whether it is (a recall without an answer is proposed again)."""
     return [{**row, "act_at": row["act_at"] is None} for row in stand.rows()]
+
+
+def of(codes: set[str], stand: Stand) -> list[Row]:
+    """The rows of some projects, whole."""
+    return [row for row in stand.rows() if row["project_code"] in codes]
 
 
 def test_a_timer_that_lost_its_database_says_nothing_twice(stand: Stand) -> None:
     stand.set(at(2026, 4, 23, 9))
     quiet(stand)
-    rows, events = standing(stand), {one["event"]["event_id"] for one in stand.said()}
+    rows, events = everything(stand), {one["event"]["event_id"] for one in stand.said()}
     lost(stand, at(2026, 4, 23, 9, 10))
-    eventually(lambda: standing(stand), lambda again: again == rows)
+    eventually(lambda: everything(stand), lambda again: again == rows)
     assert {one["event"]["event_id"] for one in stand.said()} == events
     assert reconciled(stand)["differences"] == []
     later, item = begun(stand, 2026, 4, 23, 9)
@@ -693,11 +698,11 @@ def test_a_preview_touches_nothing_and_an_overlay_moves_what_it_named(stand: Sta
     away, elsewhere = begun(stand, 2026, 7, 6, 9, place=ZHUANGHE)
     paused, standing = begun(stand, 2026, 7, 6, 9)
     stand.say(standing.correction(2026, 7, 6, 10))
-    before = stand.rows()
+    mine = {here.code, zone.code, away.code, paused.code}
+    before, own = everything(stand), of(mine, stand)
     order = typhoon("2026-07-08", jurisdiction=WAFANGDIAN)
     preview = stand.post("/calendar/preview", order).json()
-    assert stand.rows() == before
-    mine = {here.code, zone.code, away.code, paused.code}
+    assert (everything(stand), of(mine, stand)) == (before, own)
     named = {(one["project_code"], one["subject"]) for one in preview["clocks"] if one["project_code"] in mine}
     assert named == {(here.code, "ITEM"), (here.code, "STAGE"), (zone.code, "ITEM"), (zone.code, "STAGE")}
     answer = stand.post("/calendar/amendments", order)
@@ -873,10 +878,10 @@ def test_an_order_that_pushes_a_deadline_off_the_calendar_is_refused(stand: Stan
 def test_a_database_lost_after_amendments_counts_by_them_again(stand: Stand) -> None:
     stand.set(at(2027, 12, 1, 9, 30))
     quiet(stand)
-    rows, events = standing(stand), {one["event"]["event_id"] for one in stand.said()}
+    rows, events = everything(stand), {one["event"]["event_id"] for one in stand.said()}
     amendments = stand.rows("SELECT * FROM calendar_amendments ORDER BY sequence")
     lost(stand, at(2027, 12, 1, 9, 30))
-    eventually(lambda: standing(stand), lambda again: again == rows)
+    eventually(lambda: everything(stand), lambda again: again == rows)
     assert stand.rows("SELECT * FROM calendar_amendments ORDER BY sequence") == amendments
     assert {one["event"]["event_id"] for one in stand.said()} == events
 

@@ -7,8 +7,9 @@ happened is judged from the events alone.
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -81,6 +82,10 @@ class Said(NamedTuple):
         return datetime.fromisoformat(self.event[name])
 
 
+Asked = tuple[str, Callable[[], dict[str, str]], dict[str, Any]]
+"""Where something is asked for, by whom (its token lasts a minute, and its day may be later), and what."""
+
+
 class Slipped(Exception):
     """An act reached the platform on another day than scripted: this machine is too slow for the pace."""
 
@@ -124,29 +129,29 @@ class Players:
     def _do(self, scenario: str, act: Act) -> None:
         url, who, body = self._asked(scenario, act) if act.what in ASKED else self._taken(scenario, act)
         time.sleep(max(self._clock.seconds_until(act.at), 0))
-        answer = self.people.http.post(url, json=body, headers=who)
+        answer = self.people.http.post(url, json=body, headers=who())
         if local_day(self._clock.now()) != local_day(act.at):
             raise Slipped(f"{scenario} {act} came at {self._clock.now():%Y-%m-%d %H:%M}Z")
         answer.raise_for_status()
 
-    def _taken(self, scenario: str, act: Act) -> tuple[str, dict[str, str], dict[str, Any]]:
+    def _taken(self, scenario: str, act: Act) -> Asked:
         """A step of an officer; one that accepts waits until the item stands on the desk."""
         wanted = "RECEIVED" if act.what is ItemStep.ACCEPT else ""
         item = eventually(
             lambda: self._item(scenario, act.item), lambda item: wanted in item.get("state", "-"), PATIENCE_SECONDS
         )
-        who = self.people.header("officer", jurisdiction="210281", department=DEPARTMENTS[act.item])
+        who = partial(self.people.header, "officer", jurisdiction="210281", department=DEPARTMENTS[act.item])
         body: dict[str, Any] = {"step": act.what, "opinion": "文物勘探范围图不全"}
         if act.what is ItemStep.START_SPECIAL:
             body["special"] = {"kind": SpecialKind.EXPERT_REVIEW.value, "reason": "组织文物勘探专家评审"}
         return f"{self.suite.url('department-worker')}/items/{item['item_id']}/steps", who, body
 
-    def _asked(self, scenario: str, act: Act) -> tuple[str, dict[str, str], dict[str, Any]]:
+    def _asked(self, scenario: str, act: Act) -> Asked:
         """What the builder hands in: a supplement, or the item once more."""
         path = f"applications/{self._applications[scenario]}/items/{act.item}/{ASKED[act.what]}"
         supplement = {"materials": [], "explanation": "已补充文物勘探范围图"}
         body = {"form": FORM, "truthful": True} if act.what == REAPPLY else supplement
-        return f"{self.suite.url('intake')}/{path}", self.people.builder(), body
+        return f"{self.suite.url('intake')}/{path}", self.people.builder, body
 
     def _item(self, scenario: str, code: str) -> dict[str, Any]:
         told = self.people.progress(self._applications[scenario])
