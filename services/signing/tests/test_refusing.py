@@ -1,26 +1,20 @@
 """Refused logins are kept and told in few lines, however many there are; on a real database (Art. 19)."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from starlette.requests import Request
 
-from chassis import migrate
 from chassis.catalogue import load
 from chassis.database import Database, unpacked
 from contracts.signing import LoginsRefused
 from evidence import login, trust
 from evidence.certificates import Certificate
 from evidence.testing import Authority, trust_folder
-from local.desk import Net
-from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from local.suite import CATALOGUE
 from procedure.refusals import Refusal
@@ -37,18 +31,6 @@ ORIGIN: Final = "https://lianshen.example"
 LISTED: Final = Authority("签发机构", Authority())
 SPELL_BEGAN: Final = datetime(2026, 3, 2, 1, 10, tzinfo=UTC)
 NOW: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(postgres: Postgres) -> AsyncIterator[Database]:
-    name = f"refusing-{uuid4().hex[:8]}"
-    url = (await asyncio.to_thread(create_databases, postgres.admin_url, [name], "test"))[name]
-    await asyncio.to_thread(migrate.upgrade, "signing", url)
-    database = Database(url, "signing")
-    database.outbox = Net()
-    await database.open()
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from chassis import migrate
 from chassis.database import Database
 from chassis.http import create_app
 from chassis.identity import Door
@@ -24,8 +22,6 @@ from evidence import trust
 from evidence.documents import LARGEST, Finding
 from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
 from evidence.testing_documents import office, prepared
-from local.desk import Net
-from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from signing import store, web
 from signing.domain.losses import Suspension
@@ -69,18 +65,6 @@ def published() -> Iterator[Published]:
     yield server
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-async def database(postgres: Postgres) -> AsyncIterator[Database]:
-    name = f"verifying-{uuid4().hex[:8]}"
-    url = (await asyncio.to_thread(create_databases, postgres.admin_url, [name], "test"))[name]
-    await asyncio.to_thread(migrate.upgrade, "signing", url)
-    database = Database(url, "signing")
-    database.outbox = Net()
-    await database.open()
-    yield database
-    await database.close()
 
 
 CLOCK: Any = HandClock(NOW)

@@ -225,14 +225,19 @@ async def test_closing_that_dies_at_every_await_closes_once(supervise: Any, told
         assert await one.database.pool.fetchval("SELECT count(*) FROM audit_roots") == 1
 
 
+async def closes_and_seals(one: Any, told: Any) -> None:
+    """Read what is told, close its chains, and have the root sealed."""
+    append(one, told)
+    await one.read()
+    await closer(one).close()
+    await one.read()
+    await seal(one)
+
+
 async def test_a_read_model_built_anew_exports_the_same_file(supervise: Any, told: Any, holds: Holds) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
-        append(one, told)
-        await one.read()
-        await closer(one).close()
-        await one.read()
-        await seal(one)
+        await closes_and_seals(one, told)
         before, kept = await exported(one, code), await heads(one)
         await one.build_anew()
         assert await closer(one).close() == 0
@@ -288,11 +293,7 @@ async def test_what_came_after_the_seal_is_not_exported(supervise: Any, told: An
 async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: Any, told: Any, holds: Holds) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
-        append(one, told)
-        await one.read()
-        await closer(one).close()
-        await one.read()
-        await seal(one)
+        await closes_and_seals(one, told)
         changed = "UPDATE chapters SET events = replace(events, '示例住宅小区', '示例商业小区')"
         assert await one.database.pool.execute(changed) != "UPDATE 0"
         assert judged(await exported(one, code), holds).findings
@@ -339,11 +340,7 @@ async def test_what_is_gone_from_a_topic_is_not_made_good_by_what_is_said_later(
 ) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
-        append(one, told)
-        await one.read()
-        await closer(one).close()
-        await one.read()
-        await seal(one)
+        await closes_and_seals(one, told)
         before = await exported(one, code)
         happen(one)
         await one.build_anew()
