@@ -1,8 +1,8 @@
 """The golden scenarios S1–S10 on the running suite, in compressed time: every date as counted by hand (Art. 13).
 
 Business time only moves forward: an epoch a season, between two of them the six services are started anew with a later
-clock, so each deadline also outlives its timer. Officers and the builder act over HTTP at the scripted instants; what
-happened is judged from the events alone.
+clock, so each deadline also outlives its timer. Officers and the builder act over HTTP at the scripted instants; a day
+on which somebody acts takes longer than one on which nobody does. What happened is judged from the events alone.
 """
 
 import os
@@ -35,8 +35,13 @@ from local.suite import Suite
 from procedure.calendar import local_day, start_of_day
 
 DAY: Final = timedelta(days=1)
-SLOWER: Final = (1.0, 2.0)
-"""Where an act misses its day because the machine is too slow, everything is played once more, half as fast."""
+QUIET_DAY_SECONDS: Final = 0.2
+BUSY_DAY_SECONDS: Final = 2.0
+"""Real seconds of a day on which nobody acts, and of one on which somebody does or an epoch opens."""
+SLOWER: Final = (1.0, 3.0)
+"""Where an act misses its day because the machine is too slow, everything is played once more, that much slower."""
+TOKEN_SECONDS: Final = 10.0
+"""So long before an act its token is taken; it lasts a minute."""
 CALM_START_SECONDS: Final = 4.0
 """Six services are ready within it on a calm machine; on a busier one business time runs slower from the start."""
 PATIENCE_SECONDS: Final = 30.0
@@ -48,11 +53,9 @@ ASKED: Final = {ItemStep.SUPPLEMENT: "supplements", REAPPLY: "reapplications"}
 
 
 class Epoch(NamedTuple):
-    """A stretch of business time, `day_seconds` real seconds a day: its scenarios, and when their silence has had its
-    consequence."""
+    """A stretch of business time: its scenarios, and when their silence has had its consequence."""
 
     opens: datetime
-    day_seconds: float
     scenarios: tuple[str, ...]
     closes: datetime
 
@@ -61,14 +64,23 @@ class Epoch(NamedTuple):
         acts = [(scenario, act) for scenario in self.scenarios for act in SCENARIOS[scenario]]
         return sorted(acts, key=lambda one: one[1].at)
 
+    def wallclock(self, real: datetime, pace: float) -> str:
+        """Return the clock that opens the epoch at the instant `real`, its busy days slow and the others quick."""
+        busy = {local_day(self.opens), *(local_day(act.at) for _, act in self.acts)}
+        quiet = {day + DAY for day in busy} - busy
+        slow, quick = (86400 / (pace * seconds) for seconds in (BUSY_DAY_SECONDS, QUIET_DAY_SECONDS))
+        turns = [(start_of_day(day), slow if day in busy else quick) for day in sorted(busy | quiet)]
+        later = "".join(f";{at.isoformat()},{factor}" for at, factor in turns if at > self.opens)
+        return f"affine:{real.isoformat()},{self.opens.isoformat()},{slow}{later}"
+
 
 EPOCHS: Final = (
-    Epoch(at(2018, 12, 27), 0.3, ("S9a",), at(2019, 1, 8, 1)),
-    Epoch(at(2019, 1, 31), 0.3, ("S9c",), at(2019, 2, 21, 1)),
-    Epoch(at(2019, 4, 25), 0.3, ("S9b",), at(2019, 5, 7, 1)),
-    Epoch(at(2026, 2, 11), 0.5, ("S6", "S1", "S2-S5"), at(2026, 4, 11, 1)),
-    Epoch(at(2026, 9, 17), 0.5, ("S8", "S7"), at(2026, 10, 14, 1)),
-    Epoch(at(2026, 12, 30), 0.5, ("S10",), at(2027, 1, 6)),
+    Epoch(at(2018, 12, 27), ("S9a",), at(2019, 1, 8, 1)),
+    Epoch(at(2019, 1, 31), ("S9c",), at(2019, 2, 21, 1)),
+    Epoch(at(2019, 4, 25), ("S9b",), at(2019, 5, 7, 1)),
+    Epoch(at(2026, 2, 11), ("S6", "S1", "S2-S5"), at(2026, 4, 11, 1)),
+    Epoch(at(2026, 9, 17), ("S8", "S7"), at(2026, 10, 14, 1)),
+    Epoch(at(2026, 12, 30), ("S10",), at(2027, 1, 6)),
 )
 
 
@@ -106,16 +118,19 @@ class Players:
             self._declare(scenario)
         for scenario, act in epoch.acts:
             self._do(scenario, act)
-        time.sleep(max(self._clock.seconds_until(epoch.closes), 0))
+        self._wait_until(epoch.closes)
         for expiry in EXPIRIES:
             if expiry.scenario in epoch.scenarios:
                 self._settle(expiry)
 
+    def _wait_until(self, at: datetime, before: float = 0.0) -> None:
+        """Sleep until the business instant `at`, or until so many real seconds before it."""
+        time.sleep(max(self._clock.seconds_until(at) - before, 0))
+
     def _open(self, epoch: Epoch) -> None:
         """Start the services under a clock that opens the epoch when they will be ready."""
         lead = self.suite.seconds.get("services", 5.0) * 1.4 + 1.2
-        real, factor = datetime.now(UTC) + timedelta(seconds=lead), 86400 / (epoch.day_seconds * self._pace)
-        wallclock = f"affine:{real.isoformat()},{epoch.opens.isoformat()},{factor}"
+        wallclock = epoch.wallclock(datetime.now(UTC) + timedelta(seconds=lead), self._pace)
         self._clock = parsed(wallclock)
         self.suite.restart_services({"WALLCLOCK": wallclock})
 
@@ -128,8 +143,10 @@ class Players:
 
     def _do(self, scenario: str, act: Act) -> None:
         url, who, body = self._asked(scenario, act) if act.what in ASKED else self._taken(scenario, act)
-        time.sleep(max(self._clock.seconds_until(act.at), 0))
-        answer = self.people.http.post(url, json=body, headers=who())
+        self._wait_until(act.at, TOKEN_SECONDS)
+        headers = who()
+        self._wait_until(act.at)
+        answer = self.people.http.post(url, json=body, headers=headers)
         if local_day(self._clock.now()) != local_day(act.at):
             raise Slipped(f"{scenario} {act} came at {self._clock.now():%Y-%m-%d %H:%M}Z")
         answer.raise_for_status()

@@ -40,7 +40,13 @@ class Settings(BaseSettings):
     identity_lag_seconds: Annotated[
         int, Field(ge=3, le=60, description="How old the view of suspended certificates may be")
     ] = 10
-    wallclock: Annotated[str, Field(description="Empty: real time. affine:<real>,<business>,<factor>: compressed")] = ""
+    wallclock: Annotated[
+        str,
+        Field(
+            description="Empty: real time. affine:<real>,<business>,<factor>: compressed;"
+            " ;<business>,<factor> behind it: another pace from then on"
+        ),
+    ] = ""
     otel_exporter_otlp_endpoint: Annotated[
         str, Field(description="Where OTLP traces and metrics go; empty: nowhere")
     ] = ""

@@ -1,9 +1,10 @@
 """What time it is, asked in one place and handed in everywhere else.
 
-For a demonstration business time can run compressed: an affine map of real time, so a broker's append time converts
-exactly and every process agrees.
+For a demonstration business time can run compressed: an affine map of real time, or several one after the other, so a
+broker's append time converts exactly and every process agrees.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -62,13 +63,42 @@ class AffineClock:
         return self._of(_from_ms(epoch_ms))
 
     def epoch_ms(self, at: datetime) -> int:
-        return (self.real_epoch + (at - self.business_epoch) / self.factor - _EPOCH) // _MS
+        return (self.real(at) - _EPOCH) // _MS
 
     def seconds_until(self, at: datetime) -> float:
         return (at - self.now()).total_seconds() / self.factor
 
+    def real(self, at: datetime) -> datetime:
+        """Return the real instant of the business instant `at`."""
+        return self.real_epoch + (at - self.business_epoch) / self.factor
+
     def _of(self, real: datetime) -> datetime:
         return self.business_epoch + (real - self.real_epoch) * self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class PiecewiseClock:
+    """Business time changes its pace: each of `pieces` holds from its own epoch until the next one's."""
+
+    pieces: tuple[AffineClock, ...]
+
+    def now(self) -> datetime:
+        return self._since(datetime.now(UTC)).now()
+
+    def business(self, epoch_ms: int) -> datetime:
+        return self._since(_from_ms(epoch_ms)).business(epoch_ms)
+
+    def epoch_ms(self, at: datetime) -> int:
+        return self._until(at).epoch_ms(at)
+
+    def seconds_until(self, at: datetime) -> float:
+        return (self._until(at).real(at) - datetime.now(UTC)).total_seconds()
+
+    def _since(self, real: datetime) -> AffineClock:
+        return next((one for one in reversed(self.pieces) if one.real_epoch <= real), self.pieces[0])
+
+    def _until(self, at: datetime) -> AffineClock:
+        return next((one for one in reversed(self.pieces) if one.business_epoch <= at), self.pieces[0])
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,11 +117,28 @@ def wallclock_from(settings: Settings) -> WallClock:
 
 
 def parsed(text: str) -> WallClock:
-    """Return the clock of `text`: '' or `affine:<real iso>,<business iso>,<factor>`."""
+    """Return the clock of `text`: '' or `affine:<real iso>,<business iso>,<factor>`, followed by `;<business iso>,<factor>`
+    for each instant from which the pace is another.
+
+    Raises ValueError when it is not understood.
+    """
     if not text:
         return RealClock()
     kind, _, rest = text.partition(":")
-    real, business, factor = rest.split(",")
     if kind != "affine":
         raise ValueError(f"WALLCLOCK must be empty or affine:…, not {kind}")
-    return AffineClock(datetime.fromisoformat(real), datetime.fromisoformat(business), float(factor))
+    first, *later = rest.split(";")
+    real, business, factor = first.split(",")
+    clock = AffineClock(datetime.fromisoformat(real), datetime.fromisoformat(business), float(factor))
+    return PiecewiseClock(tuple(_pieces(clock, later))) if later else clock
+
+
+def _pieces(first: AffineClock, changes: Iterable[str]) -> Iterator[AffineClock]:
+    yield first
+    for change in changes:
+        business, factor = change.split(",")
+        at = datetime.fromisoformat(business)
+        if at <= first.business_epoch:
+            raise ValueError(f"WALLCLOCK changes its pace at {business}, which is not after {first.business_epoch}")
+        first = AffineClock(first.real(at), at, float(factor))
+        yield first
