@@ -4,7 +4,9 @@ What the builder prints is judged by our judge, by `./run verify` and by poppler
 A notice that an item is not accepted goes the same way, and its item waits for none of it.
 """
 
+import io
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +17,16 @@ from typing import Any, Final
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
+from pyhanko.keys import load_cert_from_pemder
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import DocumentSecurityStore, validate_pdf_signature
 
 from contracts.codes import ItemCode
 from contracts.envelope import derived_id
 from contracts.terms import ProcessType, Stage
 from dispatcher.domain import item_id_of
 from evidence import confined
-from evidence.documents import Finding
+from evidence.documents import OWN_EVIDENCE, Finding
 from local import verify
 from local.builder import People, eventually
 from local.suite import Suite
@@ -142,6 +147,23 @@ def test_run_verify_says_so_too(printed: httpx.Response, trust: Path, tmp_path: 
     assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(trust)]) == 0
     (tmp_path / "one.pdf").write_bytes(printed.content + b"\n")
     assert verify.main([str(tmp_path / "one.pdf"), "--trust", str(trust)]) == 1
+
+
+def test_it_is_valid_by_what_it_carries_where_no_list_is_at_hand(
+    printed: httpx.Response, of_window: dict[str, httpx.Response], trust: Path, tmp_path: Path
+) -> None:
+    """PAdES B-LT: by pyHanko, which wants a list for each certificate, and by our own judge."""
+    shutil.copytree(trust, tmp_path / "trust")
+    lines = (trust / "trust.toml").read_text().splitlines(keepends=True)
+    (tmp_path / "trust" / "trust.toml").write_text("".join(one for one in lines if not one.startswith("crl = ")))
+    for pdf in (printed.content, of_window["RECEIPT"].content):
+        verdict = confined.judge(pdf, tmp_path / "trust")
+        assert (verdict.finding, verdict.detail) == (Finding.VALID, OWN_EVIDENCE)
+        read = PdfFileReader(io.BytesIO(pdf))
+        trusts = {"trust_roots": [load_cert_from_pemder(str(trust / "root.pem"))], "allow_fetching": False}
+        context = DocumentSecurityStore.read_dss(read).as_validation_context({**trusts, "revocation_mode": "hard-fail"})
+        (signature,) = read.embedded_signatures
+        assert validate_pdf_signature(signature, context, context).bottom_line
 
 
 def test_pdfsig_agrees(printed: httpx.Response, tmp_path: Path) -> None:

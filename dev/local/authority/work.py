@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from evidence.certificates import Purpose, parse
+from evidence.revocation import EXPIRED_ON_LIST, GENERALIZED_TIME
 from local.authority import ALGORITHM, certificates
 from local.authority.book import Book, Entry, opened, replace
 from local.authority.stores import Store, TokenKey
@@ -20,6 +21,8 @@ from local.trouble import Trouble
 CA: Final = "ca"
 KEYS: Final = ("root", "issuing", *certificates.FUNCTION)
 LIST_DAYS: Final = 7
+KEEPS_SINCE: Final = datetime(2000, 1, 1, tzinfo=UTC).strftime(GENERALIZED_TIME).encode()
+"""The list names whom it revoked for ever, expired or not."""
 TRUST: Final = """\
 # Who is trusted to say who is who (ADR 0010). A real provider is one more [[issuer]], with its files beside this one.
 
@@ -144,6 +147,7 @@ def _sign_list(folder: Path, book: Book, key: TokenKey, next_update: datetime | 
         .next_update(end)
         .add_extension(x509.CRLNumber(book.list_number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .add_extension(x509.UnrecognizedExtension(EXPIRED_ON_LIST, KEEPS_SINCE), critical=False)
     )
     for serial, entry in book.issued.items():
         if entry.revoked_at is not None:

@@ -34,7 +34,7 @@ GOOD = ocsp_response(ISSUER, HOLDER, responder())
 
 
 def check(known: Revocations, at: object = NOW) -> None:
-    known.check(HOLDER.serial, ISSUER.certificate, at, GRACE)
+    known.check(HOLDER, ISSUER.certificate, at, GRACE)
 
 
 def reason_of(run: Callable[[], object]) -> Reason:
@@ -63,7 +63,7 @@ def test_a_revoked_certificate_is_revoked_from_that_instant() -> None:
 def test_an_answer_speaks_of_one_certificate_only() -> None:
     known = Revocations().with_answer(parse_answer(GOOD, ISSUER.certificate))
     other = ISSUER.issue()
-    assert reason_of(lambda: known.check(other.serial, ISSUER.certificate, NOW, GRACE)) is Reason.REVOCATION_STALE
+    assert reason_of(lambda: known.check(other, ISSUER.certificate, NOW, GRACE)) is Reason.REVOCATION_STALE
 
 
 def test_a_good_answer_does_not_undo_what_the_list_says() -> None:

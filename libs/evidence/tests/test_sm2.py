@@ -174,7 +174,7 @@ def test_a_list_that_an_sm2_issuer_signed_revokes_and_keeps_the_others(
     known = Revocations().with_list(told)
     with pytest.raises(NotTrusted, match="REVOKED"):
         trusted.hold(seal, Purpose.SEAL, datetime.now(UTC), known)
-    known.check("ABCD", issuer.certificate, datetime.now(UTC), issuer.grace)
+    known.check(parse_pem((folder / "clerk.pem").read_bytes()), issuer.certificate, datetime.now(UTC), issuer.grace)
 
 
 def test_a_list_with_any_byte_changed_or_of_another_signer_is_not_believed(

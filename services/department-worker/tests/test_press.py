@@ -4,7 +4,7 @@ Documents are really printed and sealed, in this process; only the key and the t
 """
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from contracts.intake import WindowDocumentRequested
 from contracts.signing import SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 from department_worker import making, paper_store
+from department_worker.at_hand import AtHand
 from department_worker.documents import Facts, NotAsSealed, Prepared
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -28,7 +29,9 @@ from department_worker.settings import departments, windows
 from department_worker.workshop import WorkshopFails
 from evidence import documents, trust
 from evidence.documents import Finding
-from evidence.testing import Authority, trust_folder
+from evidence.long_term import Evidence, carried
+from evidence.revocation import Revocations
+from evidence.testing import HOUR, Authority, trust_folder
 from evidence.testing_documents import office
 from local import fonts
 from local.department import ROUTINE
@@ -50,12 +53,12 @@ class Bench:
         self.fails = 0
         self.printed: list[Facts] = []
 
-    async def prepared(self, facts: Facts) -> Prepared:
+    async def prepared(self, facts: Facts, evidence: Evidence) -> Prepared:
         if self.fails:
             self.fails -= 1
             raise WorkshopFails("died")
         self.printed.append(facts)
-        return making.prepare(facts, fonts.prepare(), True)
+        return making.prepare(facts, evidence, fonts.prepare(), True)
 
     async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
         return making.finish(pdf, signature, self.folder)
@@ -75,8 +78,9 @@ class Shop:
         form: Any = {"sealed": True, "form": SealForm.PDF, "wake": self.wake, "windows": {"210281"}}
         room.handlers = Handlers(room.calendars, room.marks, room.roster, **form)  # pyright: ignore[reportArgumentType]
         workshop_here: Any = self.bench
+        self.at_hand = AtHand(trust.load(self.trust), 60)
         url = "https://verify.example"
-        self.press = Press(room.database, room.calendars, CITY, workshop_here, self.filing, url)
+        self.press = Press(room.database, room.calendars, CITY, workshop_here, self.filing, self.at_hand, url)
 
     def wake(self) -> None:
         self.woken += 1
@@ -188,6 +192,21 @@ async def test_a_decision_is_printed_sealed_filed_and_only_then_concluded(shop: 
     trusted = trust.load(shop.trust)
     assert documents.judge(file, trusted, trusted.revocations()).finding is Finding.VALID
     assert await shop.stands() == ["SEALED"]
+
+
+async def test_a_document_carries_what_is_at_hand_of_revocation(shop: Shop) -> None:
+    current = ISSUER.revocations(at=datetime.now(UTC) - HOUR)
+    (shop.trust / "issuing.crl").write_bytes(current)
+    trusted = trust.load(shop.trust)
+
+    async def printed(item: str) -> bytes:
+        await shop.decide(dispatched(item, **PERMIT))
+        (asked,) = await shop.said("print_some")
+        return await shop.filing.get(f"waiting/{asked.digest}.pdf")
+
+    assert carried(await printed("S1-04"), trusted) == Revocations()
+    await shop.at_hand.fetch()
+    assert carried(await printed("S1-05"), trusted) == trusted.revocations()
 
 
 async def test_an_opinion_stays_on_the_platform_and_is_asked_for_at_once(shop: Shop) -> None:

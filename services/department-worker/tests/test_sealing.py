@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from asn1crypto import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CRLDistributionPoints, DistributionPoint, UniformResourceIdentifier
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko.sign.validation import DocumentSecurityStore, validate_pdf_signature
+from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 
@@ -25,15 +27,27 @@ from department_worker.fonts import Fonts
 from department_worker.printing import Printer
 from department_worker.sealing import prepared, sealed
 from evidence import documents, signatures, trust
+from evidence.certificates import Purpose
 from evidence.documents import Finding, judge
-from evidence.testing import NOW, Authority, trust_folder
-from evidence.testing_documents import office
+from evidence.long_term import NONE_AT_HAND, Evidence
+from evidence.revocation import Revocations
+from evidence.testing import HOUR, NOW, Authority, revoked, trust_folder
+from evidence.testing_documents import Clock, Office, Signer
 from evidence.trust import TrustList
 from local import fonts as local_fonts
 from local.papers import FACTS
 
-ISSUER = Authority("签发机构", Authority())
-OFFICE = office(ISSUER)
+ROOT = Authority()
+ISSUER = Authority("签发机构", ROOT)
+WHERE = DistributionPoint([UniformResourceIdentifier("http://ca.example/issuing.crl")], None, None, None)
+LISTED = {"more": [(CRLDistributionPoints([WHERE]), False)]}
+OFFICE = Office(
+    Signer(ISSUER, "瓦房店市自然资源局", Purpose.SEAL, {"organisation": "瓦房店市自然资源局", **LISTED}),
+    Clock(ISSUER, "时间戳", Purpose.TIMESTAMP, LISTED),
+)
+EVIDENCE = Evidence((ISSUER.certificate.der,), (ISSUER.revocations(at=NOW - HOUR),))
+REVOKED = revoked(OFFICE.seal.certificate, NOW - HOUR)
+USAGE = KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +60,9 @@ def waiting(printer: Printer) -> Prepared:
     return waiting_for_seal(printer)
 
 
-def waiting_for_seal(printer: Printer) -> Prepared:
+def waiting_for_seal(printer: Printer, evidence: Evidence = EVIDENCE) -> Prepared:
     picture = printer.seal(FACTS.authority, is_test=True)
-    return prepared(printer.document(FACTS), picture, FACTS.authority, FACTS.dated)
+    return prepared(printer.document(FACTS), picture, FACTS.authority, FACTS.dated, evidence)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +146,35 @@ def test_pyhanko_agrees(document: bytes) -> None:
     root = x509.Certificate.load(ISSUER.certificate.der)
     context = ValidationContext(trust_roots=[root], moment=NOW, allow_fetching=False)
     (signature,) = PdfFileReader(io.BytesIO(document)).embedded_signatures
-    usage = KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=False)
-    status = validate_pdf_signature(signature, context, context, key_usage_settings=usage)
+    status = validate_pdf_signature(signature, context, context, key_usage_settings=USAGE)
     assert status.bottom_line, status.pretty_print_details()
+
+
+def lasts(pdf: bytes) -> bool:
+    """Whether pyHanko finds a document valid by the revocation evidence in it and by nothing else (B-LT): it wants some
+    for each certificate that says where its list is."""
+    read = PdfFileReader(io.BytesIO(pdf))
+    trusts = {"trust_roots": [x509.Certificate.load(ROOT.certificate.der)], "moment": NOW}
+    store = DocumentSecurityStore.read_dss(read)
+    context = store.as_validation_context({**trusts, "revocation_mode": "hard-fail", "allow_fetching": False})
+    (signature,) = read.embedded_signatures
+    return validate_pdf_signature(signature, context, context, key_usage_settings=USAGE).bottom_line
+
+
+def test_pyhanko_agrees_that_it_carries_what_it_takes(printer: Printer, document: bytes) -> None:
+    assert lasts(document)
+    without = waiting_for_seal(printer, NONE_AT_HAND)
+    with pytest.raises(NoDSSFoundError):
+        lasts(sealed(without.pdf, OFFICE.signature(bytes.fromhex(without.digest))))
+    others = {"over": ISSUER.revocations(at=NOW - 25 * HOUR), "revoked": ISSUER.revocations([REVOKED], at=NOW - HOUR)}
+    for why, listed in others.items():
+        other = waiting_for_seal(printer, EVIDENCE._replace(lists=(listed,)))
+        assert not lasts(sealed(other.pdf, OFFICE.signature(bytes.fromhex(other.digest)))), why
+
+
+def test_it_is_valid_where_nobody_knows_of_any_list(document: bytes, trusted: TrustList) -> None:
+    verdict = judge(document, trusted, Revocations())
+    assert (verdict.finding, verdict.detail) == (Finding.VALID, documents.OWN_EVIDENCE)
 
 
 def test_the_seal_is_drawn_over_the_date(document: bytes, printer: Printer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from department_worker.making import prepare
 from department_worker.workshop import Workshop, WorkshopFails
+from evidence.long_term import NONE_AT_HAND
 from local import fonts
 from local.papers import FACTS
 
@@ -21,10 +22,11 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from local.papers import FACTS
 from department_worker.workshop import Workshop
+from evidence.long_term import NONE_AT_HAND
 
 async def main() -> None:
     shop = Workshop(Path(sys.argv[1]), Path("/nowhere"), 1, is_test=True)
-    await shop.prepared(FACTS)
+    await shop.prepared(FACTS, NONE_AT_HAND)
     print(*shop.processes(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -48,14 +50,14 @@ def test_the_processes_of_a_worker_that_is_killed_are_gone(tmp_path: Path) -> No
 
 async def test_a_process_that_dies_is_replaced_and_documents_are_as_before() -> None:
     shop = Workshop(fonts.prepare(), Path("/nowhere"), 1, is_test=True)
-    first = await shop.prepared(FACTS)
-    assert first == prepare(FACTS, fonts.prepare(), True)
+    first = await shop.prepared(FACTS, NONE_AT_HAND)
+    assert first == prepare(FACTS, NONE_AT_HAND, fonts.prepare(), True)
     (process,) = shop.processes()
     os.kill(process, signal.SIGKILL)
     with pytest.raises(WorkshopFails):
         for _ in range(200):
-            await shop.prepared(FACTS)
+            await shop.prepared(FACTS, NONE_AT_HAND)
             await asyncio.sleep(0.01)
-    assert await shop.prepared(FACTS) == first
+    assert await shop.prepared(FACTS, NONE_AT_HAND) == first
     assert process not in shop.processes()
     shop.close()

@@ -117,8 +117,8 @@ def wallclock_from(settings: Settings) -> WallClock:
 
 
 def parsed(text: str) -> WallClock:
-    """Return the clock of `text`: '' or `affine:<real iso>,<business iso>,<factor>`, followed by `;<business iso>,<factor>`
-    for each instant from which the pace is another.
+    """Return the clock of `text`: '' or `affine:<real iso>,<business iso>,<factor>`, and behind it
+    `;<business iso>,<factor>` for each instant from which the pace is another.
 
     Raises ValueError when it is not understood.
     """

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from evidence import signatures, timestamps
 from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
+from evidence.long_term import Backed, carried
 from evidence.revocation import Revocations
 from evidence.signatures import BadSignature, Signed
 from evidence.timestamps import Timestamp
@@ -26,6 +27,7 @@ RANGE: Final = re.compile(
     rb"/ByteRange\s{0,64}\[\s{0,64}(\d{1,9})\s{1,64}(\d{1,9})\s{1,64}(\d{1,9})\s{1,64}(\d{1,9})\s{0,64}\]"
 )
 TRACES: Final = (b"/ByteRange", b"/ETSI.CAdES.detached", b"/adbe.pkcs7.detached")
+OWN_EVIDENCE: Final = "not revoked by the evidence in the file; nothing fresher is at hand"
 HEXADECIMAL: Final = re.compile(rb"<(?:[0-9a-f]{2})+>")
 
 
@@ -161,6 +163,7 @@ def judge(pdf: bytes, trust: TrustList, revocations: Revocations) -> Verdict:
     """Return what is found of a file of any bytes, at most 32 MB; never raises for what stands in it.
 
     The certificate is judged as of the instant of the timestamp: a seal made before a revocation stays valid (Art. 20).
+    Where `revocations` have nothing fresh to say, the evidence counts that the file carries (`evidence.long_term`).
     """
     digest = sha256(pdf).hexdigest()
     try:
@@ -170,10 +173,16 @@ def judge(pdf: bytes, trust: TrustList, revocations: Revocations) -> Verdict:
         return Verdict(Finding.UNSIGNED, digest, detail=str(nothing))
     except BadSignature as bad:
         return Verdict(Finding.ALTERED, digest, detail=str(bad))
-    return _judged(signed, digest, gap, trust, revocations)
+    verdict = _judged(signed, digest, gap, trust, revocations)
+    if verdict.finding is not Finding.REVOCATION_UNKNOWN:
+        return verdict
+    backed = Backed(known=revocations, carries=carried(pdf, trust))
+    return _judged(signed, digest, gap, trust, backed, OWN_EVIDENCE)
 
 
-def _judged(signed: Signed, digest: str, gap: Gap, trust: TrustList, revocations: Revocations) -> Verdict:
+def _judged(
+    signed: Signed, digest: str, gap: Gap, trust: TrustList, revocations: Revocations, detail: str = ""
+) -> Verdict:
     """Judge a signature that fits its file: when was it made, and who says whose it is?"""
     timestamp = None
     try:
@@ -183,7 +192,7 @@ def _judged(signed: Signed, digest: str, gap: Gap, trust: TrustList, revocations
         return _told(FINDINGS.get(doubt.reason, Finding.UNKNOWN_CA), digest, signed, timestamp, gap, str(doubt))
     except BadSignature as bad:
         return _told(Finding.ALTERED, digest, signed, timestamp, gap, str(bad))
-    return _told(Finding.VALID, digest, signed, timestamp, gap, "")
+    return _told(Finding.VALID, digest, signed, timestamp, gap, detail)
 
 
 FINDINGS: Final[Mapping[Reason, Finding]] = {

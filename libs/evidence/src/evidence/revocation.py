@@ -6,7 +6,7 @@ it signed before stays valid (Art. 16, 20). Who has nothing fresh to say about a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -32,6 +32,9 @@ from evidence.certificates import (
 LARGEST_LIST: Final = 16 * 1024 * 1024
 LARGEST_ANSWER: Final = 64 * 1024
 MOST_CERTIFICATES: Final = 4
+EXPIRED_ON_LIST: Final = x509.ObjectIdentifier("2.5.29.60")
+GENERALIZED_TIME: Final = "\x18\x0f%Y%m%d%H%M%SZ"
+"""DER (X.690 11.7), tag and length first."""
 SKEW: Final = timedelta(minutes=5)
 """How far a responder's clock may be ahead."""
 
@@ -52,13 +55,19 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """A CRL whose signature is verified."""
+    """A CRL whose signature is verified; it names what was revoked, though expired, since `keeps_since`."""
 
     issuer_key_id: bytes = field(repr=False)
     number: int
     this_update: datetime
     next_update: datetime
     revoked: Mapping[str, Revoked] = field(repr=False)
+    keeps_since: datetime | None = None
+
+    def speaks_of(self, certificate: Certificate) -> bool:
+        """Whether a certificate that is not on it was not revoked: it may have been forgotten at its end."""
+        has_not_expired = self.this_update <= certificate.not_after
+        return has_not_expired or (self.keeps_since is not None and self.keeps_since <= certificate.not_after)
 
 
 def parse_list(der: bytes, issuer: Certificate) -> RevocationList:
@@ -96,7 +105,16 @@ def _list(read: x509.CertificateRevocationList, issuer: Certificate) -> Revocati
         this_update=read.last_update_utc,
         next_update=read.next_update_utc,
         revoked=MappingProxyType({serial_text(one.serial_number): _revoked(one) for one in read}),
+        keeps_since=_keeps_since(read),
     )
+
+
+def _keeps_since(read: x509.CertificateRevocationList) -> datetime | None:
+    try:
+        told = read.extensions.get_extension_for_oid(EXPIRED_ON_LIST).value.public_bytes()
+    except x509.ExtensionNotFound:
+        return None
+    return datetime.strptime(told.decode("latin-1"), GENERALIZED_TIME).replace(tzinfo=UTC)
 
 
 def _number(read: x509.CertificateRevocationList) -> int:
@@ -271,13 +289,16 @@ class Revocations:
             return self
         return replace(self, answers={**self.answers, (one.issuer_key_id, one.serial): one})
 
-    def check(self, serial: str, issuer: Certificate, at: datetime, grace: timedelta) -> None:
+    def check(self, certificate: Certificate, issuer: Certificate, at: datetime, grace: timedelta) -> None:
         """Raise NotTrusted (REVOKED, or REVOCATION_STALE when nothing fresh at `at` speaks of the certificate)."""
+        serial = certificate.serial
         known, answered = self.lists.get(issuer.key_id), self.answers.get((issuer.key_id, serial))
         for revoked in (known and known.revoked.get(serial), answered and answered.revoked):
             if revoked and revoked.since <= at:
                 raise NotTrusted(Reason.REVOKED, f"{serial} since {revoked.since.isoformat()}: {revoked.reason}")
+        if known and serial not in known.revoked and not known.speaks_of(certificate):
+            known = None
         ends = [one.next_update for one in (known, answered) if one]
         if not ends or at > max(ends) + grace:
-            told = max(ends).isoformat() if ends else "never"
+            told = max(ends).isoformat() if ends else "never, or after its end"
             raise NotTrusted(Reason.REVOCATION_STALE, f"what is known of {serial} ended: {told}")

@@ -83,7 +83,13 @@ class Authority:
         return parse(self.sign(name(holder, **named), key, more=more, **changes))
 
     def revocations(
-        self, entries: Sequence[Any] = (), *, at: datetime = NOW, number: int = 1, hash_with: Any = None
+        self,
+        entries: Sequence[Any] = (),
+        *,
+        at: datetime = NOW,
+        number: int = 1,
+        hash_with: Any = None,
+        more: Sequence[x509.ExtensionType] = (),
     ) -> bytes:
         """A CRL of this authority from `at`, good for a day."""
         builder = (
@@ -93,6 +99,8 @@ class Authority:
             .next_update(at + 24 * HOUR)
             .add_extension(x509.CRLNumber(number), critical=False)
         )
+        for extension in more:
+            builder = builder.add_extension(extension, critical=False)
         for entry in entries:
             builder = builder.add_revoked_certificate(entry)
         return builder.sign(self.key, hash_with or SHA256()).public_bytes(Encoding.DER)

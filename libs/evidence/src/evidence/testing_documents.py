@@ -1,5 +1,6 @@
 """An office made on the spot, for tests: it seals documents under any certificate, at any time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -112,9 +113,11 @@ def office(issuer: Authority, at: datetime = NOW, **changes: Any) -> Office:
     return Office(seal, Clock(issuer, "时间戳", Purpose.TIMESTAMP, at=at))
 
 
-def prepared(text: str = "准予行政许可", room: int = 8192) -> bytes:
-    """Return something like a PDF with a gap for a signature of `room` bytes."""
-    before = f"%PDF-1.7\n% {text}\n1 0 obj\n<</Type/Sig/SubFilter/ETSI.CAdES.detached/ByteRange ".encode()
+def prepared(text: str = "准予行政许可", room: int = 8192, carries: Iterable[bytes] = ()) -> bytes:
+    """Return something like a PDF with a gap for a signature of `room` bytes, and with streams that it carries."""
+    streams = b"".join(b"9 0 obj\n<<>>\nstream\n" + one + b"\nendstream\nendobj\n" for one in carries)
+    before = f"%PDF-1.7\n% {text}\n".encode() + streams
+    before += b"1 0 obj\n<</Type/Sig/SubFilter/ETSI.CAdES.detached/ByteRange "
     after = b">>\nendobj\ntrailer\n<</Root 1 0 R>>\nstartxref\n0\n%%EOF\n"
     start = len(before) + 48 + len("/Contents ")
     end = start + 2 + 2 * room

@@ -80,7 +80,7 @@ class TrustList:
         _check_purpose(certificate, purpose, issuer)
         if certificate.algorithm not in issuer.algorithms:
             raise NotTrusted(Reason.WEAK, f"{certificate.algorithm} is not among those of {issuer.certificate.holder}")
-        revocations.check(certificate.serial, issuer.certificate, at, issuer.grace)
+        revocations.check(certificate, issuer.certificate, at, issuer.grace)
         return issuer
 
     def issuer_of(self, certificate: Certificate) -> Issuer:

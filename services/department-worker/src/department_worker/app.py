@@ -13,6 +13,7 @@ from contracts.supervision import SpecialHandlingGranted, UrgeAnswered, Urged, U
 from contracts.terms import SealForm
 from contracts.timer import AcceptanceOverdue, ItemAutoRecall
 from department_worker import api, proofs_api
+from department_worker.at_hand import AtHand
 from department_worker.fonts import Fonts
 from department_worker.handlers import Handlers
 from department_worker.press import Press
@@ -82,4 +83,5 @@ def _press(service: Service, settings: Settings, calendars: Calendars, city: Cit
     is_test = settings.environment == "development"
     workshop = Workshop(fonts, trust_folder, settings.document_processes, is_test=is_test)
     filing = Filing(settings.documents_url)
-    return Press(service.database, calendars, city, workshop, filing, settings.verify_url)
+    at_hand = AtHand(trust.load(trust_folder), settings.revocation_seconds)
+    return Press(service.database, calendars, city, workshop, filing, at_hand, settings.verify_url)

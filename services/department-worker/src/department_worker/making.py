@@ -13,13 +13,14 @@ from department_worker.printing import Printer
 from evidence import documents, trust
 from evidence.certificates import Certificate
 from evidence.documents import Finding
+from evidence.long_term import Evidence
 from evidence.revocation import Revocations
 
 
-def prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:
-    """Print and draw the seal."""
+def prepare(facts: Facts, evidence: Evidence, fonts: Path, is_test: bool) -> Prepared:
+    """Print, draw the seal, put in the evidence."""
     picture = _picture(fonts, facts.authority, is_test)
-    return sealing.prepared(_printer(fonts).document(facts), picture, facts.authority, facts.dated)
+    return sealing.prepared(_printer(fonts).document(facts), picture, facts.authority, facts.dated, evidence)
 
 
 def finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:
@@ -34,7 +35,7 @@ def finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:
 class AskedBySigning(Revocations):
     """Whether the certificate was revoked is not asked again: signing asked when it sealed."""
 
-    def check(self, serial: str, issuer: Certificate, at: datetime, grace: timedelta) -> None: ...
+    def check(self, certificate: Certificate, issuer: Certificate, at: datetime, grace: timedelta) -> None: ...
 
 
 @lru_cache(1)

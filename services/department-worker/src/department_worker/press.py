@@ -25,6 +25,7 @@ from contracts.codes import Sha256
 from contracts.department_worker import SealRequested
 from contracts.intake import WindowDocumentRequested
 from department_worker import documents, domain, paper_store, store, window
+from department_worker.at_hand import AtHand
 from department_worker.documents import Facts, Prepared
 from department_worker.domain import Dossier, Paper
 from department_worker.paper_store import Stand, Waiting
@@ -62,6 +63,7 @@ class Press:
         city: City,
         workshop: Workshop,
         filing: Filing,
+        at_hand: AtHand,
         verify_url: str,
     ) -> None:
         self._database = database
@@ -69,6 +71,7 @@ class Press:
         self._city = city
         self._workshop = workshop
         self._filing = filing
+        self._at_hand = at_hand
         self._verify_url = verify_url
         self._wakes = {some: asyncio.Event() for some in (Stand.DECIDED, Stand.ANSWERED)}
 
@@ -83,6 +86,7 @@ class Press:
             await asyncio.gather(
                 self._keep_doing(self.print_some, self._wakes[Stand.DECIDED]),
                 self._keep_doing(self.seal_some, self._wakes[Stand.ANSWERED]),
+                self._at_hand.keep_fresh(),
             )
         finally:
             self._workshop.close()
@@ -113,7 +117,8 @@ class Press:
             await paper_store.void(work, {one.request_id for one in waiting} - {one.request_id for one in due})
             orders = [self._order(one, items) for one in due]
             facts = await self._facts(work, orders)
-            made = await asyncio.gather(*map(self._workshop.prepared, facts))
+            evidence = self._at_hand.evidence()
+            made = await asyncio.gather(*(self._workshop.prepared(one, evidence) for one in facts))
             await asyncio.gather(*(self._filing.put(_waits_as(one.digest), one.pdf) for one in made))
             await _ask(work, orders, facts, made)
         return len(waiting)

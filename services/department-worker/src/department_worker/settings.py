@@ -28,6 +28,7 @@ class Settings(settings.Settings):
     verify_url: Annotated[
         str, Field(description="Where anybody may verify a document, as printed on it: https://host")
     ] = ""
+    revocation_seconds: Annotated[float, Field(gt=0, description="How often revocation lists are fetched, s")] = 300
     seal_decisions: Annotated[bool, Field(description="False only to measure without seals; refused in production")] = (
         True
     )

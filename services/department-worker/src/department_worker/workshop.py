@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from department_worker.documents import Facts, Prepared
+from evidence.long_term import Evidence
 
 PATIENCE_SECONDS: Final = 60.0
 Made = TypeVar("Made")
@@ -36,9 +37,10 @@ class Workshop:
         self._is_test = is_test
         self._pool: ProcessPoolExecutor | None = None
 
-    async def prepared(self, facts: Facts) -> Prepared:
-        """Return the document that `facts` make, waiting for its signature. Raises WorkshopFails."""
-        return await self._made(_prepare, facts, self._fonts, self._is_test)
+    async def prepared(self, facts: Facts, evidence: Evidence) -> Prepared:
+        """Return the document that `facts` make, with `evidence` in it, waiting for its signature. Raises
+        WorkshopFails."""
+        return await self._made(_prepare, facts, evidence, self._fonts, self._is_test)
 
     async def sealed(self, pdf: bytes, signature: bytes) -> bytes:
         """Return the sealed document, verified. Raises NotAsSealed or WorkshopFails."""
@@ -79,10 +81,10 @@ def _end_with(parent: Any) -> None:
     os._exit(0)
 
 
-def _prepare(facts: Facts, fonts: Path, is_test: bool) -> Prepared:
+def _prepare(facts: Facts, evidence: Evidence, fonts: Path, is_test: bool) -> Prepared:
     from department_worker import making  # here, not in the service's own process: see there
 
-    return making.prepare(facts, fonts, is_test)
+    return making.prepare(facts, evidence, fonts, is_test)
 
 
 def _finish(pdf: bytes, signature: bytes, trust_folder: Path) -> bytes:

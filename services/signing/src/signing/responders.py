@@ -14,10 +14,10 @@ from urllib.request import Request
 
 import structlog
 
+from chassis import asking
 from evidence.certificates import Certificate, NotTrusted, Purpose
 from evidence.revocation import LARGEST_ANSWER, Answer, parse_answer, question
 from evidence.trust import Issuer, TrustList
-from signing import asking
 from signing.revoked import RevokedList
 
 PATIENCE_SECONDS: Final = 2.0

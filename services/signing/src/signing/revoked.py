@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import Final
-from urllib.request import Request
 
 import structlog
 
+from chassis import asking
 from evidence.certificates import NotTrusted
 from evidence.revocation import LARGEST_LIST, Answer, Revocations, Revoked, parse_list
 from evidence.trust import BadTrustList, Issuer, TrustList
-from signing import asking
 
 PATIENCE_SECONDS: Final = 10.0
 SIDE_BY_SIDE: Final = 4
@@ -67,7 +66,7 @@ class RevokedList:
         """Ask every issuer once; what does not answer, or does not verify, is said and changes nothing."""
         for key, issuer in self._trust.issuers.items():
             try:
-                der = await self._published(issuer)
+                der = await asking.published(issuer, self._threads, LARGEST_LIST, PATIENCE_SECONDS)
                 listed = await asyncio.to_thread(parse_list, der, issuer.certificate)  # a second for 16 MB
                 newest = self.now.with_list(listed)
                 if newest is not self.now:
@@ -75,9 +74,3 @@ class RevokedList:
                     self.is_new.set()
             except (OSError, HTTPException, ValueError, NotTrusted, BadTrustList) as trouble:
                 log.warning("revoked.waits", issuer=issuer.certificate.holder, trouble=repr(trouble))
-
-    async def _published(self, issuer: Issuer) -> bytes:
-        if issuer.crl_url is None:
-            assert issuer.crl is not None
-            return await asyncio.to_thread(issuer.crl.read_bytes)
-        return await asking.answer(self._threads, Request(issuer.crl_url), LARGEST_LIST, PATIENCE_SECONDS)

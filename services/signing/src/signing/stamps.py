@@ -10,9 +10,9 @@ from urllib.request import Request
 
 import structlog
 
+from chassis import asking
 from evidence import timestamps
 from evidence.timestamps import LARGEST, NotGranted
-from signing import asking
 
 PATIENCE_SECONDS: Final = 5.0
 SIDE_BY_SIDE: Final = 4
