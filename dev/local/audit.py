@@ -3,15 +3,14 @@
 import argparse
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import httpx
 
 from contracts.terms import Ledger
 from evidence import trust
-from evidence.bundle import Judged, judged
-from evidence.certificates import Certificate, Purpose
+from evidence.bundle import Judged, Trusts, judged
+from evidence.certificates import Purpose
 from evidence.seals import Holds
 from evidence.sm2 import OpenSslMissing
 from local import ports
@@ -81,18 +80,19 @@ def verify(file: Path, folder: Path) -> int:
     return 1 if verdict.findings else 0
 
 
-def trusting(folder: Path) -> Holds:
-    """Return who may have sealed, by a trust folder and the revocation lists in it. Raises Trouble."""
+def trusting(folder: Path) -> Trusts:
+    """Return who may have sealed, and who have signed, by a trust folder and the revocation lists in it. Raises
+    Trouble."""
     try:
         listed = trust.load(folder)
         revocations = listed.revocations()
     except trust.BadTrustList as trouble:
         raise Trouble(str(trouble)) from trouble
 
-    def hold(certificate: Certificate, at: datetime) -> None:
-        listed.hold(certificate, Purpose.SEAL, at, revocations)
+    def held_to(purpose: Purpose) -> Holds:
+        return lambda certificate, at: listed.hold(certificate, purpose, at, revocations)
 
-    return hold
+    return Trusts(held_to(Purpose.SEAL), held_to(Purpose.LOGIN))
 
 
 def said(verdict: Judged) -> str:

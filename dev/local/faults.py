@@ -19,6 +19,7 @@ import httpx
 from contracts.terms import ProcessType, Stage
 from local.builder import People, eventually
 from local.judge import complaints, read_topics
+from local.people import Refused
 from local.suite import Suite
 
 VICTIMS: Final = (
@@ -134,10 +135,13 @@ class Load(threading.Thread):
             try:
                 answer = ask()
             except httpx.HTTPError:
-                time.sleep(0.05)
-                continue
-            if answer.status_code < 500:
-                return answer
+                pass
+            except Refused as refused:  # the token that is asked for first, while signing or its database is struck
+                if refused.answer.status_code < 500:
+                    raise
+            else:
+                if answer.status_code < 500:
+                    return answer
             time.sleep(0.05)
 
     def wait_for_more(self, count: int) -> None:

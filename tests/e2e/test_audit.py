@@ -2,6 +2,7 @@
 trust folder."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_an_export_of_the_running_suite_is_whole(
     assert "line 10: MISSING" in capsys.readouterr().out
 
 
+def test_officers_own_signatures_are_judged_in_the_export(
+    people: People, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever trusts nobody to log in finds approval and conclusion under certificates that are not trusted."""
+    folder, file = tmp_path / "trust", tmp_path / "audit.jsonl"
+    shutil.copytree(people.suite.folder / "authority" / "trust", folder)
+    listed = (folder / "trust.toml").read_text()
+    (folder / "trust.toml").write_text(listed.replace('"login", ', ""))
+    fetched(people, file)
+    assert audit.main(["verify", str(file), "--trust", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert said.count("the certificate of the officer who signed") == 2 == said.count("CERTIFICATE")
+
+
 def test_the_ledger_of_roster_and_certificates_is_exported_and_judged(
     people: People, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +132,7 @@ def test_an_opinion_is_sealed_in_a_batch_and_its_seal_stands_alone(people: Peopl
     assert made is not None
     decided, seal = only(people, ItemDecided), only(people, SealCompleted)
     assert seal.algorithm == "tree/ecdsa-p256-sha256" and seal.proof is not None
-    seals.judge(seal, bytes.fromhex(records.digest_of(decided)), trusting(made.trust))
+    seals.judge(seal, bytes.fromhex(records.digest_of(decided)), trusting(made.trust).seals)
     department = f"{item(people)['jurisdiction']}.{item(people)['department']}"
     assert seal.certificate == made.token(department, SEALS).certificate.serial
 

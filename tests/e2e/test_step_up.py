@@ -2,18 +2,22 @@
 
 import asyncio
 import base64
+import json
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 
+from contracts.department_worker import ItemApproved, ItemDecided
 from contracts.envelope import derived_id
 from contracts.terms import ItemStep, ProcessType, Stage
 from evidence import step_up, trust
 from evidence.service_token import TOLD_ELSEWHERE
 from local import judge
+from local.audit import trusting
 from local.builder import People, eventually
 from local.people import Login
 from local.suite import Suite
@@ -97,7 +101,8 @@ def test_a_signature_over_another_decision_or_by_another_key_is_refused(office: 
 
 def test_a_signature_that_is_too_old_is_refused(office: Office) -> None:
     signature = office.signature(office.challenge())
-    _run(office, "UPDATE step_nonces SET expires_at = expires_at - interval '301 seconds' WHERE nonce = $1", signature)
+    older = "UPDATE step_nonces SET expires_at = expires_at - interval '301 seconds' WHERE nonce = $1"
+    _query(office.suite, "department-worker", older, signature["nonce"])
     assert refused(office.conclude(signature)) == (409, "SIGNATURE_TOO_OLD")
 
 
@@ -115,6 +120,25 @@ def test_a_signature_concludes_once_and_is_kept_as_evidence_that_its_event_names
     holder = step_up.prove(kept["text"], kept["algorithm"], certificate, value, listed, TOLD_ELSEWHERE, at)
     assert holder.serial == office.login.who.serial == events[0]["actor"]["certificate"]
     assert f"item: {office.items[ITEM]}" in kept["text"] and "decision: GRANTED" in kept["text"]
+    own = events[0]["own_signature"]
+    assert (own["text"], own["signature"]) == (kept["text"], kept["signature"])
+
+
+def test_whoever_has_the_event_of_an_act_can_show_who_did_it(office: Office) -> None:
+    """Of approval and conclusion alike, by the event and the trust folder; and signing put its seal on no less."""
+    assert office.suite.authority is not None
+    persons = trusting(office.suite.authority.trust).persons
+    told = judge.read_topics(office.suite)
+    for kind in (ItemApproved, ItemDecided):
+        [said] = [one["event"] for one in told if one["type"] == kind.__name__ and _is_of(office, one["event"])]
+        step_up.hold(kind.model_validate_json(json.dumps(said), extra="ignore"), persons)
+    proof = "SELECT proof FROM decisions WHERE request_id = $1"
+    [row] = _query(office.suite, "signing", proof, UUID(_decided(office)[0]["seal_request_id"]))
+    assert row["proof"] == "OWN"
+
+
+def _is_of(office: Office, event: dict[str, Any]) -> bool:
+    return event["item_id"] == office.items[ITEM]
 
 
 def _signatures(office: Office) -> list[dict[str, Any]]:
@@ -129,14 +153,14 @@ def _signatures(office: Office) -> list[dict[str, Any]]:
 def _decided(office: Office) -> list[dict[str, Any]]:
     told = judge.read_topics(office.suite)
     found = [one["event"] for one in told if one["type"] == "ItemDecided"]
-    return [event for event in found if event["item_id"] == office.items[ITEM]]
+    return [event for event in found if _is_of(office, event)]
 
 
-def _run(office: Office, query: str, told: dict[str, str]) -> list[asyncpg.Record]:
+def _query(suite: Suite, service: str, query: str, *told: object) -> list[asyncpg.Record]:
     async def run() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(office.suite.databases["department-worker"])
+        connection = await asyncpg.connect(suite.databases[service])
         try:
-            return await connection.fetch(query, told["nonce"])
+            return await connection.fetch(query, *told)
         finally:
             await connection.close()
 

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,19 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from contracts.codes import Sha256
-from contracts.department_worker import ItemDecided
+from contracts.department_worker import ItemApproved, ItemDecided
+from contracts.envelope import Event
 from contracts.signing import BatchProof, SealCompleted
 from contracts.terms import DocumentKind, SealForm
 from evidence import audit, bundle, hash_tree, records, trust
 from evidence.audit import NO_ROOT, Head, Place, Record, Root
-from evidence.bundle import Fault, Judged, Sealed, judged, written
+from evidence.bundle import Fault, Judged, Sealed, Trusts, judged, written
 from evidence.certificates import Certificate, Purpose
 from evidence.hash_tree import Tree
 from evidence.seals import Holds
 from evidence.testing import NOW, Authority, revoked, trust_folder
+from evidence.testing_acts import signed
+from evidence.testing_documents import Signer
 from local.samples import sample
 
 PROJECT, LEDGER = "2018-210281-47-03-000123", "identity"
@@ -63,30 +65,30 @@ FILE = written(PROJECT, RECORDS, sealed(RECORDS))
 
 
 @pytest.fixture(scope="module")
-def holds(tmp_path_factory: pytest.TempPathFactory) -> Holds:
+def holds(tmp_path_factory: pytest.TempPathFactory) -> Trusts:
     return trusting(tmp_path_factory.mktemp("trust"), ISSUER)
 
 
-def trusting(folder: Path, issuer: Authority) -> Holds:
+def trusting(folder: Path, issuer: Authority) -> Trusts:
     listed = trust.load(trust_folder(folder, issuer))
     revocations = listed.revocations()
 
-    def hold(certificate: Certificate, at: datetime) -> None:
-        listed.hold(certificate, Purpose.SEAL, at, revocations)
+    def held_to(purpose: Purpose) -> Holds:
+        return lambda certificate, at: listed.hold(certificate, purpose, at, revocations)
 
-    return hold
+    return Trusts(held_to(Purpose.SEAL), held_to(Purpose.LOGIN))
 
 
-def faults(file: bytes, holds: Holds) -> set[Fault]:
+def faults(file: bytes, holds: Trusts) -> set[Fault]:
     return {one.fault for one in judged(file, holds).findings}
 
 
-def test_an_export_as_it_was_written_is_whole(holds: Holds) -> None:
+def test_an_export_as_it_was_written_is_whole(holds: Trusts) -> None:
     expected = Judged(PROJECT, len(RECORDS), NOW.isoformat(), f"联审平台 ({SEALER.serial})", ())
     assert judged(FILE, holds) == expected
 
 
-def test_a_ledger_is_exported_and_judged_as_a_project_is(holds: Holds) -> None:
+def test_a_ledger_is_exported_and_judged_as_a_project_is(holds: Trusts) -> None:
     file = written(LEDGER, RECORDS, sealed(RECORDS, owner=LEDGER))
     assert judged(file, holds)[:2] == (LEDGER, len(RECORDS)) and judged(file, holds).findings == ()
     assert Fault.MALFORMED in faults(file.replace(b'"ledger":', b'"project_code":', 1), holds)
@@ -94,7 +96,7 @@ def test_a_ledger_is_exported_and_judged_as_a_project_is(holds: Holds) -> None:
 
 
 @pytest.mark.parametrize("named", ["actor", "approved_by", "reported_by"])
-def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Holds) -> None:
+def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Trusts) -> None:
     who = {"holder": "李四", "certificate": "5A7"}
     value = {"event_id": "1", named: who, "requested_by": {"holder": "张三", "certificate": "5A8"}}
     one = Record(Place("approval.identity.v1", 0), 1, "Told", "1", json.dumps(value).encode())
@@ -103,7 +105,7 @@ def test_a_record_names_the_certificate_of_who_acted(named: str, holds: Holds) -
 
 
 @pytest.mark.parametrize("spelled", ["1.0", "true"])
-def test_the_number_of_records_is_spelled_in_one_way(spelled: str, holds: Holds) -> None:
+def test_the_number_of_records_is_spelled_in_one_way(spelled: str, holds: Trusts) -> None:
     one = written(PROJECT, RECORDS[:1], sealed(RECORDS[:1]))
     assert faults(one, holds) == set()
     other = one.replace(b'"records":1}', b'"records":%s}' % spelled.encode(), 1)
@@ -115,7 +117,7 @@ def test_raw_values_stand_in_it_as_they_stood_on_the_bus() -> None:
     assert values == [one.value for one in audit.in_order(RECORDS)]
 
 
-def test_a_flipped_bit_is_found_wherever_it_is(holds: Holds) -> None:
+def test_a_flipped_bit_is_found_wherever_it_is(holds: Trusts) -> None:
     chance = random.Random(5)
     places = [chance.randrange(len(FILE)) for _ in range(2500)]
     assert not faults(_flipped(FILE, places[0], 0), holds), "what was not changed is not found: the scale can tip"
@@ -123,7 +125,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(holds: Holds) -> None:
     assert missed == []
 
 
-def test_a_changed_byte_of_the_seal_is_found_at_every_place(holds: Holds) -> None:
+def test_a_changed_byte_of_the_seal_is_found_at_every_place(holds: Trusts) -> None:
     start = FILE.rindex(b'{"number"')
     chance = random.Random(6)
     missed = [at for at in range(start, len(FILE)) if not faults(_flipped(FILE, at, chance.randrange(1, 256)), holds)]
@@ -204,12 +206,12 @@ TAMPERED: dict[str, tuple[Callable[[], bytes], Fault, int]] = {
 
 
 @pytest.mark.parametrize("case", TAMPERED)
-def test_what_was_tampered_with_is_found_and_its_place_is_said(case: str, holds: Holds) -> None:
+def test_what_was_tampered_with_is_found_and_its_place_is_said(case: str, holds: Trusts) -> None:
     make, fault, line = TAMPERED[case]
     assert (fault, line + 1) in {(one.fault, one.line) for one in judged(make(), holds).findings}
 
 
-def test_a_hundred_faults_are_enough(holds: Holds) -> None:
+def test_a_hundred_faults_are_enough(holds: Trusts) -> None:
     assert len(judged(b"x\n" * 100_000, holds).findings) == bundle.MOST_FINDINGS
 
 
@@ -219,7 +221,7 @@ def test_a_seal_is_trusted_only_by_a_listed_issuer(tmp_path: Path) -> None:
     assert found.fault is Fault.CERTIFICATE and "UNKNOWN_CA" in found.detail
 
 
-def test_a_seal_by_a_certificate_that_is_not_for_seals_is_refused(holds: Holds) -> None:
+def test_a_seal_by_a_certificate_that_is_not_for_seals_is_refused(holds: Trusts) -> None:
     login = ISSUER.issue("联审平台", Purpose.LOGIN, key=KEY.public_key())
     [found] = judged(written(PROJECT, RECORDS, sealed(RECORDS, login)), holds).findings
     assert found.fault is Fault.CERTIFICATE and "WRONG_PURPOSE" in found.detail
@@ -230,11 +232,9 @@ def test_a_seal_by_a_revoked_key_is_refused(tmp_path: Path) -> None:
     (folder / "issuing.crl").write_bytes(ISSUER.revocations([revoked(SEALER, NOW)]))
     listed = trust.load(folder)
     revocations = listed.revocations()
-    [found] = judged(FILE, lambda one, at: _held(listed.hold(one, Purpose.SEAL, at, revocations))).findings
+    held = Trusts(*[lambda one, at: listed.hold(one, Purpose.SEAL, at, revocations)] * 2)
+    [found] = judged(FILE, held).findings
     assert found.fault is Fault.CERTIFICATE and "REVOKED" in found.detail
-
-
-def _held(_: object) -> None: ...
 
 
 # Chains ---------------------------------------------------------------------------------------------------------
@@ -272,15 +272,21 @@ def test_the_same_record_makes_another_chain_for_another_project_topic_or_partit
 
 OFFICE_KEY = ec.generate_private_key(ec.SECP256R1())
 OFFICE = ISSUER.issue("瓦房店市文物局", Purpose.SEAL, key=OFFICE_KEY.public_key())
-DECIDED = sample(ItemDecided)
+DECIDED = sample(ItemDecided).model_copy(update={"signature": None, "own_signature": None})
 
 
 def opinion(seal: SealCompleted, decided: ItemDecided = DECIDED) -> bytes:
     """An export of one decision and of the seal over its record, under the platform's own seal."""
-    said = {Place("approval.items.v1", 1): decided, Place("approval.seals.v1", 1): seal}
+    return exported(decided, seal)
+
+
+def exported(*said: Event) -> bytes:
+    """An export of events, each on a topic of its own, under the platform's own seal."""
     told = [
-        Record(place, 5, type(event).__name__, str(event.event_id), event.model_dump_json().encode())
-        for place, event in said.items()
+        Record(
+            Place(f"topic {number}", 1), 5, type(event).__name__, str(event.event_id), event.model_dump_json().encode()
+        )
+        for number, event in enumerate(said)
     ]
     return written(PROJECT, told, sealed(told))
 
@@ -305,12 +311,12 @@ def stamped(decided: ItemDecided = DECIDED, signer: Certificate = OFFICE, **chan
     return sample(SealCompleted).model_copy(update=told | changes)
 
 
-def test_an_opinions_seal_is_judged_in_the_export_by_what_stands_there(holds: Holds) -> None:
+def test_an_opinions_seal_is_judged_in_the_export_by_what_stands_there(holds: Trusts) -> None:
     assert judged(opinion(stamped()), holds).findings == ()
 
 
 def test_another_opinion_under_the_offices_seal_is_found_though_the_platform_sealed_the_chains_anew(
-    holds: Holds,
+    holds: Trusts,
 ) -> None:
     reversed_ = DECIDED.model_copy(update={"opinion": DECIDED.opinion + "（不同意）"})
     assert faults(opinion(stamped(), reversed_), holds) == {Fault.SEAL}
@@ -320,5 +326,31 @@ def test_another_opinion_under_the_offices_seal_is_found_though_the_platform_sea
     assert faults(opinion(stamped(signer=stranger)), holds) == {Fault.CERTIFICATE}
 
 
-def test_a_seal_of_before_that_brings_no_certificate_is_left_to_who_has_it(holds: Holds) -> None:
+def test_a_seal_of_before_that_brings_no_certificate_is_left_to_who_has_it(holds: Trusts) -> None:
     assert judged(opinion(stamped(certificate_der=None)), holds).findings == ()
+
+
+# What officers signed themselves ----------------------------------------------------------------------------------
+
+OFFICER = Signer(ISSUER, "王建国", Purpose.LOGIN)
+APPROVED = sample(ItemApproved)
+
+
+def test_officers_own_signatures_are_judged_in_the_export(holds: Trusts) -> None:
+    assert judged(exported(signed(DECIDED, OFFICER), signed(APPROVED, OFFICER)), holds).findings == ()
+
+
+@pytest.mark.parametrize("act", [DECIDED, APPROVED], ids=["decided", "approved"])
+def test_an_act_that_its_officer_did_not_sign_is_found_though_the_platform_sealed_the_chains_anew(
+    holds: Trusts, act: Any
+) -> None:
+    reworded = signed(act, OFFICER).model_copy(update={"opinion": "不同意"})
+    assert faults(exported(reworded), holds) == {Fault.OFFICER}
+    seal = Signer(ISSUER, "王建国", Purpose.SEAL)
+    assert faults(exported(signed(act, seal)), holds) == {Fault.CERTIFICATE}
+    stranger = Signer(Authority("Issuing", Authority()), "王建国", Purpose.LOGIN)
+    assert faults(exported(signed(act, stranger)), holds) == {Fault.CERTIFICATE}
+
+
+def test_an_act_of_a_departments_own_system_carries_no_signature(holds: Trusts) -> None:
+    assert judged(exported(DECIDED), holds).findings == ()

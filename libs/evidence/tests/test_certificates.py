@@ -13,8 +13,6 @@ from evidence.certificates import LARGEST, NotTrusted, Reason, is_issued_by, par
 from evidence.revocation import parse_list
 from evidence.testing import Authority
 
-pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-"""The library warns of what it will refuse one day; that is still no certificate of our issuer."""
 AUTHORITY = Authority()
 GOOD = AUTHORITY.issue()
 LIST = AUTHORITY.revocations()
@@ -28,6 +26,11 @@ def is_malformed(der: bytes) -> bool:
     except NotTrusted as trouble:
         return trouble.reason is Reason.MALFORMED
     return False
+
+
+def test_a_serial_number_that_is_not_positive_is_malformed() -> None:
+    before, after = GOOD.der.split(b"\x02\x02\x0a", 1)
+    assert is_malformed(before + b"\x02\x02\x8a" + after)
 
 
 @given(st.binary(max_size=2000))

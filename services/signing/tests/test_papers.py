@@ -6,6 +6,7 @@ authority: the real ones are asked in `test_token.py` and `tests/e2e/test_docume
 
 import base64
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,9 +27,11 @@ from contracts.parts import Actor, Policies
 from contracts.signing import RosterEntry, SealCompleted, SealRejected
 from contracts.terms import DocumentKind, ItemKind, OnExpiry, Outcome, Role, SealForm, Stage
 from evidence import documents, records, seals, trust
-from evidence.certificates import Certificate, Purpose
+from evidence import testing_acts as acts
+from evidence.certificates import Certificate, NotTrusted, Purpose, Reason
 from evidence.documents import Finding
 from evidence.revocation import Revocations, parse_list
+from evidence.service_token import TOLD_ELSEWHERE
 from evidence.testing import Authority, revoked, trust_folder
 from evidence.testing_documents import Clock, Signer, prepared
 from evidence.trust import TrustList
@@ -41,7 +44,19 @@ from procedure.refusals import Refusal
 from signing import store
 from signing.domain import papers
 from signing.domain.losses import Suspension
-from signing.domain.papers import Decision, Grant, GrantsInvalid, NotRegistered, OfficerNotOnRoster, SealNotGranted
+from signing.domain.papers import (
+    EVERYWHERE,
+    Decision,
+    Grant,
+    GrantsInvalid,
+    NotRegistered,
+    OfficerNotOnRoster,
+    OfficerSignatureMissing,
+    OfficerSignatureWrong,
+    Proof,
+    SealNotGranted,
+    Systems,
+)
 from signing.handlers.certificates import SealCertificates
 from signing.handlers.papers import Papers
 from signing.handlers.seals import Handlers
@@ -111,7 +126,11 @@ def decided(number: int = 1) -> ItemDecided:
     )
 
 
-DECISION = papers.decision_of(decided())
+def anybody(certificate: Certificate, at: datetime) -> None:
+    """Everybody is trusted."""
+
+
+DECISION = papers.decision_of(decided(), anybody)
 OPINIONS = replace(GRANT, kinds=frozenset({DocumentKind.OPINION}))
 
 
@@ -131,7 +150,7 @@ def notice_request(**more: Any) -> SealRequested:
     return request(**(about | {"document_kind": DocumentKind.NOT_ACCEPTED} | more))
 
 
-NOTICE = papers.decision_of(not_accepted())
+NOTICE = papers.decision_of(not_accepted(), anybody)
 NOTICE_GRANT = replace(GRANT, kinds=frozenset(DocumentKind))
 
 
@@ -177,6 +196,74 @@ def test_anything_else_is_refused_by_its_own_name(
         papers.hold(asked, decision, [grant], entries, AT)
 
 
+OFFICER, STRANGER = (Signer(Authority(), "张三", Purpose.LOGIN, {"serial": serial}) for serial in (0x5A01, 0x5A02))
+
+
+def signed_by(officer: Signer, over: ItemDecided | None = None) -> ItemDecided:
+    """The decision with a signature; `over` is what was really signed."""
+    return acts.signed(decided(), OFFICER, acts.own_signature(over or decided(), officer))
+
+
+def refuses(certificate: Certificate, at: datetime) -> None:
+    raise NotTrusted(Reason.UNKNOWN_CA, certificate.serial)
+
+
+@pytest.mark.parametrize(
+    ("event", "persons", "proof"),
+    [
+        (decided(), anybody, Proof.NONE),
+        (signed_by(OFFICER), anybody, Proof.OWN),
+        (signed_by(OFFICER), refuses, Proof.WRONG),
+        (signed_by(STRANGER), anybody, Proof.WRONG),
+        (signed_by(OFFICER, decided(2)), anybody, Proof.WRONG),
+        (signed_by(OFFICER).model_copy(update={"opinion": "不予"}), anybody, Proof.WRONG),
+        (signed_by(OFFICER).model_copy(update={"own_signature": None}), anybody, Proof.WRONG),
+        (signed_by(OFFICER).model_copy(update={"signature": None}), anybody, Proof.WRONG),
+    ],
+    ids=[
+        "none",
+        "its own",
+        "of nobody",
+        "by another key",
+        "of another item",
+        "other words",
+        "named only",
+        "not named",
+    ],
+)
+def test_a_decisions_signature_is_held_to_it_when_it_is_registered(event: Any, persons: Any, proof: Proof) -> None:
+    assert papers.decision_of(event, persons).proof is proof
+
+
+NOBODYS, OWN_SYSTEM = Systems(frozenset({""})), Systems(frozenset({"210281.RFB", SEAL}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "systems", "refusal"),
+    [
+        ({"proof": Proof.WRONG}, EVERYWHERE, OfficerSignatureWrong),
+        ({"proof": Proof.NONE}, NOBODYS, OfficerSignatureMissing),
+        ({"proof": Proof.NONE}, Systems(frozenset({"210281.RFB"})), OfficerSignatureMissing),
+        ({"proof": Proof.NONE}, Systems(frozenset({"210211.*"})), OfficerSignatureMissing),
+        ({"proof": Proof.NONE}, Systems(frozenset({"210281.*"})), None),
+        ({"proof": Proof.NONE}, OWN_SYSTEM, None),
+        ({"proof": Proof.NONE}, EVERYWHERE, None),
+        ({"proof": Proof.OWN}, NOBODYS, None),
+        ({"proof": Proof.NONE, "special": True}, NOBODYS, None),
+    ],
+)
+def test_where_a_department_decides_here_its_officers_signature_is_needed(
+    changes: dict[str, Any], systems: Systems, refusal: type[Refusal] | None
+) -> None:
+    expected = nullcontext() if refusal is None else pytest.raises(refusal)
+    with expected:
+        papers.hold(request(), replace(DECISION, **changes), [GRANT], [ENTRY], AT, (), systems)
+
+
+def test_a_notice_needs_no_signature() -> None:
+    papers.hold(notice_request(), NOTICE, [NOTICE_GRANT], [ENTRY], AT, (), NOBODYS)
+
+
 def test_a_notice_of_a_registered_step_may_be_sealed() -> None:
     papers.hold(notice_request(), NOTICE, [NOTICE_GRANT], [ENTRY], AT)
 
@@ -216,7 +303,7 @@ WINDOW_GRANT = replace(GRANT, seal="210281.WINDOW", department=WINDOW, kinds=OF_
 
 
 def test_what_the_window_was_asked_for_may_be_sealed_whoever_asked() -> None:
-    papers.hold(window_request(), OF_WINDOW, [WINDOW_GRANT], [], AT)
+    papers.hold(window_request(), OF_WINDOW, [WINDOW_GRANT], [], AT, (), NOBODYS)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +331,7 @@ def test_nothing_else_bears_the_windows_seal_and_what_is_the_windows_no_other(
 def test_an_acceptance_is_registered_for_its_notice() -> None:
     told = not_accepted().model_dump(exclude={"opinion"})
     accepted = ItemAccepted(**told, kind=ItemKind.PERMIT, limit_days=5, on_expiry=OnExpiry.ESCALATE)
-    assert papers.decision_of(accepted).notice is DocumentKind.ACCEPTANCE
+    assert papers.decision_of(accepted, anybody).notice is DocumentKind.ACCEPTANCE
 
 
 def test_a_decision_makes_no_notice() -> None:
@@ -351,9 +438,12 @@ class Desk:
         door: Any = self.door
         responders = Responders(trusted, self.revoked)
         certificates, sealer = SealCertificates(door, responders), Sealer(door, self.stamps, responders)  # pyright: ignore[reportArgumentType]
-        self.papers = Papers(sealer, certificates, lambda: self.grants, clock, self.bus)  # pyright: ignore[reportArgumentType]
+        self.papers = Papers(sealer, certificates, lambda: self.grants, EVERYWHERE, self.persons, clock, self.bus)  # pyright: ignore[reportArgumentType]
         self.handlers = Handlers(door, certificates, clock, (), self.papers)
         self.held: list[Any] = []
+
+    def persons(self, certificate: Certificate, at: datetime) -> None:
+        self.trusted.hold(certificate, Purpose.LOGIN, at, TOLD_ELSEWHERE)
 
     async def decide(self, *events: ItemDecided | ItemNotAccepted) -> None:
         async with self.database.work() as work:
@@ -411,6 +501,19 @@ async def test_a_registered_document_is_sealed_once_and_the_first_answer_stays(d
     assert (first.form, first.algorithm) == (SealForm.PDF, "cms/ecdsa-p256-sha256")
     assert await desk.ask(request(1), request(2)) == []
     assert desk.door.used == 2
+
+
+async def test_a_decision_under_a_signature_that_is_not_its_own_is_not_sealed(desk: Desk) -> None:
+    officer = Signer(ISSUER, "张三", Purpose.LOGIN, {"serial": 0x5A01} | NOW)
+    own, other = (
+        acts.signed(decided(number), officer, acts.own_signature(decided(signed), officer, at=datetime.now(UTC)))
+        for number, signed in ((1, 1), (2, 1))
+    )
+    await desk.decide(own, other)
+    first, second = sorted(await desk.ask(request(1), request(2)), key=lambda one: one.request_id)
+    assert desk.found(first) is Finding.VALID
+    assert isinstance(second, SealRejected) and second.code == "OFFICER_SIGNATURE_WRONG"
+    assert desk.door.used == 1
 
 
 async def test_a_notice_is_sealed_once_its_step_is_registered(desk: Desk) -> None:

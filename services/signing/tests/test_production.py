@@ -25,6 +25,7 @@ def settings(trust: Path, **changes: Any) -> Settings:
         "pkcs11_pin_folder": "pins",
         "platform_certificate_file": "platform.pem",
         "login_origin": "https://lianshen.example",
+        "systems_decide": "210281.GHJ",
     }
     return Settings(**given | changes)
 
@@ -48,3 +49,12 @@ def test_production_does_not_start_where_everybodys_seals_count(tmp_path: Path) 
     named = trust_folder(tmp_path / "named", ISSUER, seals='["瓦房店市自然资源局"]')
     with pytest.raises(CatalogueInvalid):
         create(settings(named, catalogue_path=tmp_path / "no-catalogue"))
+
+
+@pytest.mark.parametrize("systems", ["*", "210281.GHJ, *"])
+def test_production_says_whose_decisions_come_without_an_officers_signature(tmp_path: Path, systems: str) -> None:
+    trust = trust_folder(tmp_path, ISSUER, seals='["瓦房店市自然资源局"]')
+    with pytest.raises(ValueError, match="SYSTEMS_DECIDE"):
+        create(settings(trust, systems_decide=systems))
+    with pytest.raises(CatalogueInvalid):
+        create(settings(trust, systems_decide="", catalogue_path=tmp_path / "no-catalogue"))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from contracts.codes import CreditCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Instant, Line, ProjectEvent, Text, Version
-from contracts.parts import AboutItem, AboutStage, Actor, DeferredMaterial, MaterialRef, Policies, Special
+from contracts.parts import AboutItem, AboutStage, Actor, DeferredMaterial, MaterialRef, OwnSignature, Policies, Special
 from contracts.terms import DocumentKind, ItemKind, ItemState, ItemStep, OnExpiry, Outcome, SealForm
 
 
@@ -92,16 +92,17 @@ class ItemReviewed(ItemStepped):
 
 
 class ItemApproved(ItemStepped):
-    """批准. `signature`: the digest of the officer's own signature, which the worker keeps with its text (Art. 20)."""
+    """批准. `own_signature`: the officer's, and its digest; a department's own system gives none (Art. 20)."""
 
     opinion: Text = ""
     signature: Sha256 | None = None
+    own_signature: OwnSignature | None = None
 
 
 class ItemDecided(ItemStepped):
     """The decision reached the platform at `at`, in time; its seal is asked for and holds the expiry (Art. 10, 14).
 
-    `signature`: the digest of the officer's own signature, which the worker keeps with its text (Art. 20).
+    `own_signature`: the officer's, and its digest; a department's own system gives none (Art. 20).
     """
 
     outcome: Outcome
@@ -110,6 +111,7 @@ class ItemDecided(ItemStepped):
     document_dated_on: date | None = None
     special_handling: UUID | None = None
     signature: Sha256 | None = None
+    own_signature: OwnSignature | None = None
 
 
 class SealFailed(ItemStepped):

@@ -1,5 +1,7 @@
 """Pieces that several speakers' events are made of."""
 
+import base64
+import hashlib
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -7,11 +9,12 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, MaterialCode, Sha256
-from contracts.envelope import Line, ProjectEvent, Said, Version
+from contracts.envelope import Instant, Line, ProjectEvent, Said, Version
 from contracts.terms import ItemKind, OnExpiry, Outcome, PauseReason, SpecialKind, Stage
 
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
 """A certificate's serial number, or the name of a broker principal."""
+Encoded64 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/]+=*$", max_length=65536)]
 
 
 class Actor(Said):
@@ -19,6 +22,27 @@ class Actor(Said):
 
     holder: Line
     certificate: Serial
+
+
+class OwnSignature(Said):
+    """An officer's own signature over an act, whole: nobody has to be asked who did it (Art. 19, 20).
+
+    `text` was signed at `signed_at` (real time): it names item, step and decision, and by its SHA-256 what was `asked`
+    (the request, JSON). `evidence.step_up.hold` judges all of it against the act.
+    """
+
+    text: Annotated[str, StringConstraints(max_length=2000)]
+    asked: Annotated[str, StringConstraints(max_length=16_000)]
+    algorithm: Line
+    certificate_der: Encoded64
+    signature: Encoded64
+    signed_at: Instant
+
+    @property
+    def digest(self) -> Sha256:
+        """What the act names it by."""
+        made = base64.b64decode(self.signature)
+        return Sha256(hashlib.sha256(self.text.encode() + b"\x00" + made).hexdigest())
 
 
 class MaterialRef(Said):

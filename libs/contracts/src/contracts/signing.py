@@ -7,11 +7,10 @@ from pydantic import Field, StringConstraints
 
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.envelope import Event, Instant, Line, ProjectEvent, Said, Text
-from contracts.parts import Actor, Serial
+from contracts.parts import Actor, Encoded64, Serial
 from contracts.terms import DocumentKind, Role, SealForm
 
 Subject = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:._-]{1,80}$")]
-Encoded64 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/]+=*$", max_length=65536)]
 
 
 class BatchProof(Said):

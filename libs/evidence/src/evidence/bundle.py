@@ -8,8 +8,8 @@ JSON lines in one order and one spelling, so that every byte of the file counts:
     root     the newest sealed root over all chains of the owner: lengths, path, seal, certificate
 
 Only what a sealed root covers is in it; nothing in it is outside the seal. The seals of departments over records that
-stayed on the platform are judged as well, each over the decision that the file tells of: who has the platform's own
-seal does not have theirs.
+stayed on the platform are judged as well, each over the decision that the file tells of, and so are the own signatures
+of officers, each over its act: who has the platform's own seal does not have theirs.
 """
 
 import base64
@@ -22,14 +22,15 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from contracts.codes import Sha256
-from contracts.department_worker import ItemDecided
+from contracts.department_worker import ItemApproved, ItemDecided
 from contracts.envelope import Event
 from contracts.signing import SealCompleted
 from contracts.terms import Ledger
-from evidence import algorithms, audit, hash_tree, records, seals
+from evidence import algorithms, audit, hash_tree, records, seals, step_up
 from evidence.audit import Head, Place, Record, Root
 from evidence.certificates import NotTrusted, parse
 from evidence.seals import Holds, NoProof, signer_of
+from evidence.step_up import NotOwn, SignedAct
 
 Said = TypeVar("Said", bound=Event)
 
@@ -51,6 +52,7 @@ class Fault(StrEnum):
     ADDED = "ADDED"
     ROOT = "ROOT"
     SEAL = "SEAL"
+    OFFICER = "OFFICER"
     CERTIFICATE = "CERTIFICATE"
 
 
@@ -140,7 +142,14 @@ def _spelled(line: Mapping[str, Any]) -> bytes:
 # Judging --------------------------------------------------------------------------------------------------------
 
 
-def judged(file: bytes, holds: Holds) -> Judged:
+class Trusts(NamedTuple):
+    """Who is trusted to seal, and who to log in, at an instant."""
+
+    seals: Holds
+    persons: Holds
+
+
+def judged(file: bytes, trusts: Trusts) -> Judged:
     """Judge an export: every fault that is found, at most a hundred, the first ones first."""
     reading = _Reading()
     lines = file.split(b"\n")
@@ -148,7 +157,7 @@ def judged(file: bytes, holds: Holds) -> Judged:
         reading.find(Fault.TRUNCATED, len(lines) + 1, "the file ends in the middle of a line")
     for number, line in enumerate(lines, 1):
         reading.take(number, line, is_last=number == len(lines))
-    reading.end(len(lines), holds)
+    reading.end(len(lines), trusts)
     told = (reading.owner, reading.records, reading.closed_at, reading.signer)
     return Judged(*told, tuple(reading.findings[:MOST_FINDINGS]))
 
@@ -163,6 +172,7 @@ class _Reading:
         self._heads: dict[Place, Head] = {}
         self._decided: dict[UUID, Sha256] = {}
         self._seals: list[tuple[int, SealCompleted]] = []
+        self._acts: list[tuple[int, SignedAct]] = []
         self._at: Place | None = None
         self._root: Mapping[str, Any] | None = None
 
@@ -213,25 +223,31 @@ class _Reading:
         self._note(line, record)
 
     def _note(self, line: int, record: Record) -> None:
-        """Remember the digest of what was decided, and each seal over such a record."""
-        if decided := _said(ItemDecided, record):
-            self._decided[decided.seal_request_id] = records.digest_of(decided)
+        """Remember the digest of what was decided, each seal over such a record, and what officers signed."""
+        act = _said(ItemDecided, record) or _said(ItemApproved, record)
+        if act is not None and act.own_signature is not None:
+            self._acts.append((line, act))
+        if isinstance(act, ItemDecided):
+            self._decided[act.seal_request_id] = records.digest_of(act)
         elif (seal := _said(SealCompleted, record)) and seal.certificate_der is not None:
             self._seals.append((line, seal))
 
-    def end(self, lines: int, holds: Holds) -> None:
-        """Hold the chains against the root, and the root against its seal."""
+    def end(self, lines: int, trusts: Trusts) -> None:
+        """Hold seals and signatures to what they are over, the chains against the root, and the root against its
+        seal."""
         if self.records != self.declared:
             self.find(Fault.TRUNCATED, lines, f"{self.declared} records were exported, {self.records} are here")
         for line, seal in self._seals:
-            self._hold(line, seal, holds)
+            self._hold(line, seal, trusts.seals)
+        for line, act in self._acts:
+            self._hold_act(line, act, trusts.persons)
         if self._root is None:
             self.find(Fault.TRUNCATED, lines + 1, "the sealed root is missing")
             return
         try:
             sealed, chains = _sealed(self._root)
             self._lengths(lines, chains)
-            self._seal(lines, sealed, holds)
+            self._seal(lines, sealed, trusts.seals)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as trouble:
             self.find(Fault.MALFORMED, lines, f"the root's line is not of an export: {trouble!r}"[:200])
 
@@ -243,6 +259,15 @@ class _Reading:
             self.find(Fault.CERTIFICATE, line, f"the certificate of the seal on {seal.request_id}: {trouble}")
         except NoProof as trouble:
             self.find(Fault.SEAL, line, f"the seal on {seal.request_id} is not over what was decided: {trouble}")
+
+    def _hold_act(self, line: int, act: SignedAct, holds: Holds) -> None:
+        """Hold an officer's own signature to its act (Art. 20)."""
+        try:
+            step_up.hold(act, holds)
+        except NotTrusted as trouble:
+            self.find(Fault.CERTIFICATE, line, f"the certificate of the officer who signed {act.event_id}: {trouble}")
+        except NotOwn as trouble:
+            self.find(Fault.OFFICER, line, f"the officer's signature is not over {act.event_id}: {trouble}")
 
     def _lengths(self, line: int, chains: Mapping[Place, int]) -> None:
         for place in sorted(chains.keys() | self._heads.keys()):

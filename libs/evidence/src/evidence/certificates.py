@@ -156,6 +156,8 @@ def parse(der: bytes) -> Certificate:
         raise NotTrusted(Reason.MALFORMED, f"{len(der)} bytes are more than a certificate has")
     try:
         read = x509.load_der_x509_certificate(der)
+        if read.serial_number <= 0:
+            raise ValueError("a serial number that is not positive")
         hold_to_whole_bytes(der, read.signature)
         return _certificate(der, read)
     except UNREADABLE as trouble:

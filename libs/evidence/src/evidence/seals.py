@@ -18,8 +18,8 @@ from contracts.signing import SealCompleted
 from evidence import algorithms, hash_tree, sm2
 from evidence.certificates import Certificate, parse
 
-Holds: TypeAlias = Callable[[Certificate, datetime], None]
-"""Raises NotTrusted for a certificate that is not trusted to seal at an instant."""
+Holds: TypeAlias = Callable[[Certificate, datetime], object]
+"""Raises NotTrusted for a certificate that is not trusted to seal, or to log in, at an instant."""
 
 TREE: Final = "tree/"
 LARGEST: Final = 16 * 1024

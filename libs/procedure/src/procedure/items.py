@@ -13,7 +13,7 @@ from uuid import UUID
 from contracts import department_worker as said
 from contracts.codes import CreditCode, DepartmentCode, ItemCode, JurisdictionCode, ProjectCode, Sha256
 from contracts.envelope import derived_id
-from contracts.parts import Actor, DeferredMaterial, Special
+from contracts.parts import Actor, DeferredMaterial, OwnSignature, Special
 from contracts.parts import Policies as Versions
 from contracts.terms import (
     ClockEnd,
@@ -189,7 +189,7 @@ class Act(NamedTuple):
     """What somebody did: `at` is the platform's receipt (API, or the broker's append time), never the sender's time.
 
     `limit_days` goes with AMEND_LIMIT (working days), `approved_by` with EXTEND, `special_handling` with
-    ENTER_DECISION, `signature` (the digest of the officer's own) with what was signed by its key.
+    ENTER_DECISION, `signature` (the officer's own) with what was signed by its key.
     """
 
     step: ItemStep
@@ -204,7 +204,13 @@ class Act(NamedTuple):
     limit_days: int = 0
     approved_by: str = ""
     special_handling: UUID | None = None
-    signature: Sha256 | None = None
+    signature: OwnSignature | None = None
+
+    @property
+    def signed(self) -> Mapping[str, Any]:
+        """What the event of an act says of the officer's own signature."""
+        own = self.signature
+        return {} if own is None else {"signature": own.digest, "own_signature": own}
 
 
 Happened = said.ItemStepped | said.LateOpinionRecorded
@@ -422,7 +428,7 @@ def _review(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple
 def _approve(item: Item, act: Act, target: ItemState, setting: _Setting) -> tuple[Item, tuple[Happened, ...]]:
     if setting.policies.four_eyes and act.actor.certificate == item.reviewer:
         raise SameOfficer
-    after, event = _step(item, act, target, said.ItemApproved, opinion=act.opinion, signature=act.signature)
+    after, event = _step(item, act, target, said.ItemApproved, opinion=act.opinion, **act.signed)
     return after, (event,)
 
 
@@ -487,8 +493,7 @@ def _conclude(item: Item, act: Act, target: ItemState, setting: _Setting) -> tup
         after, event = _step(item, act, S.CONCLUDED, said.ItemConcluded, **told)
         return _ended(after, ClockEnd.CONCLUDED, act.at, act.outcome), (event,)
     request_id = seal_request_id(item)
-    signed = {"seal_request_id": request_id, "signature": act.signature}
-    after, event = _step(item, act, target, said.ItemDecided, **signed, **told)
+    after, event = _step(item, act, target, said.ItemDecided, seal_request_id=request_id, **act.signed, **told)
     decision = Decision(act.outcome, act.opinion, act.at, request_id, act.actor, item.state, **written)
     return after._replace(decision=decision), (event,)
 

@@ -23,7 +23,7 @@ from chassis.rostered import Roster
 from chassis.wallclock import WallClock
 from contracts.codes import ItemCode, MaterialCode, Sha256
 from contracts.envelope import Line, Text, derived_id
-from contracts.parts import DeferredMaterial, MaterialRef, ResultRef, Special
+from contracts.parts import DeferredMaterial, MaterialRef, OwnSignature, ResultRef, Special
 from contracts.terms import (
     ItemKind,
     ItemState,
@@ -38,7 +38,7 @@ from contracts.terms import (
 )
 from department_worker import domain, store
 from department_worker.domain import Dossier, Result
-from department_worker.signed import SIGNED, facts
+from department_worker.signed import SIGNED
 from department_worker.stepping_up import Asked, Challenge, Signature, StepUp
 from department_worker.store import FirstRecorder, Urge
 from procedure import authority
@@ -53,7 +53,7 @@ Admin = Annotated[Caller, Depends(requires(Role.ADMIN))]
 IdempotencyKey = Annotated[str, Depends(idempotency.key_of)]
 Ask = Callable[[datetime], Act]
 Holds = Callable[[Work, Item, Act], Awaitable[None]]
-Proves = Callable[[Work], Awaitable[Sha256 | None]]
+Proves = Callable[[Work], Awaitable[OwnSignature | None]]
 PATIENCE_SECONDS: Final = 5.0
 """How long a request waits for the calendar to be known for sure before it is told to come again."""
 MOST_URGES: Final = 1000
@@ -98,8 +98,8 @@ class Step(BaseModel):
 
     def to_sign(self, item_id: UUID) -> Asked:
         """Return the step of an item as it is signed."""
-        told = facts(item_id, self.step, "" if self.outcome is None else self.outcome.value, self.asked)
-        return Asked(item_id, told, self.signature)
+        decision = "" if self.outcome is None else self.outcome.value
+        return Asked(item_id, self.step, decision, self.asked, self.signature)
 
     def by(self, caller: Caller, key: Key, at: datetime) -> Act:
         """Return the step as an act received at `at`."""
@@ -360,8 +360,8 @@ def _officers(caller: Caller, office: Office) -> Holds:
 def _signed(caller: Caller, office: Office, asked: Asked, step: ItemStep) -> Proves:
     """Return what proves that an officer's own key was asked: needed for what binds the office (Art. 19, 20)."""
 
-    async def proves(work: Work) -> Sha256:
-        return (await office.step_up.proved(work, caller, asked)).digest
+    async def proves(work: Work) -> OwnSignature:
+        return await office.step_up.proved(work, caller, asked)
 
     return proves if step in SIGNED else _unsigned
 

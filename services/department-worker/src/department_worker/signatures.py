@@ -21,7 +21,7 @@ _KEEP = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _OF_ITEM = """
-    SELECT item_id, serial, text, algorithm, certificate, signature, signed_at FROM step_signatures
+    SELECT digest, item_id, serial, text, algorithm, certificate, signature, signed_at FROM step_signatures
     WHERE item_id = $1 ORDER BY signed_at, digest
 """
 

@@ -4,13 +4,14 @@
 all that was asked, in answer to a nonce that was given for it. It is kept with the act and named in its event.
 """
 
-import hashlib
+import base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from contracts.codes import Sha256
+from contracts.parts import OwnSignature
 from contracts.terms import ItemStep
 from procedure.authority import Caller
 from procedure.refusals import Refusal
@@ -77,8 +78,10 @@ class Nonce:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signature that was verified: the text, the certificate (DER) and the signature over it."""
+    """A signature that was verified: the text, the certificate (DER) and the signature over it; `digest` is what the
+    event of the act names it by."""
 
+    digest: Sha256
     item_id: UUID
     serial: str
     text: str
@@ -87,16 +90,11 @@ class Signed:
     signature: bytes = field(repr=False)
     signed_at: datetime
 
-    @property
-    def digest(self) -> Sha256:
-        """What the event of the act names it by."""
-        return Sha256(hashlib.sha256(self.text.encode() + b"\x00" + self.signature).hexdigest())
 
-
-def facts(item_id: UUID, step: ItemStep, outcome: str, asked: str) -> dict[str, str]:
-    """Return what the officer is shown and signs; `asked` is the whole request as JSON, without the signature."""
-    digest = hashlib.sha256(asked.encode()).hexdigest()
-    return {"item": str(item_id), "step": step.value, "decision": outcome, "digest": digest}
+def kept(item_id: UUID, serial: str, own: OwnSignature) -> Signed:
+    """Return an officer's own signature as it is kept."""
+    certificate, signature = (base64.b64decode(one) for one in (own.certificate_der, own.signature))
+    return Signed(own.digest, item_id, serial, own.text, own.algorithm, certificate, signature, own.signed_at)
 
 
 def hold(given: Nonce | None, caller: Caller, item_id: UUID, at: datetime) -> None:

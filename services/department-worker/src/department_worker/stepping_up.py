@@ -11,8 +11,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.database import Database, Work
+from contracts.parts import OwnSignature
+from contracts.terms import ItemStep
 from department_worker import signatures, signed
-from department_worker.signed import Nonce, SignatureMissing, SignatureWrong, Signed, TooManyChallenges
+from department_worker.signed import Nonce, SignatureMissing, SignatureWrong, TooManyChallenges
 from evidence import step_up
 from evidence.certificates import NotTrusted
 from evidence.login import NotProved
@@ -45,11 +47,18 @@ class Challenge(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A step that has to be signed: its facts, and the signature that came with it."""
+    """A step that has to be signed: what is asked (JSON), and the signature that came with it."""
 
     item_id: UUID
-    facts: dict[str, str]
+    step: ItemStep
+    decision: str
+    asked: str
     signature: Signature | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the officer is shown and signs."""
+        return step_up.facts(self.item_id, self.step, self.decision, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class StepUp:
                 raise TooManyChallenges
         return Challenge(nonce=nonce, origin=self.origin, facts=asked.facts, expires_at=given.expires_at)
 
-    async def proved(self, work: Work, caller: Caller, asked: Asked) -> Signed:
+    async def proved(self, work: Work, caller: Caller, asked: Asked) -> OwnSignature:
         """Return the caller's signature over a step, kept; the nonce is gone with this unit of work.
 
         Raises SignatureMissing, what `signed.hold` raises, or SignatureWrong.
@@ -79,10 +88,10 @@ class StepUp:
         at = datetime.now(UTC)
         signed.hold(await signatures.take(work, asked.signature.nonce), caller, asked.item_id, at)
         made = self._judged(caller, asked, asked.signature, at)
-        await signatures.keep(work, made)
+        await signatures.keep(work, signed.kept(asked.item_id, caller.certificate, made))
         return made
 
-    def _judged(self, caller: Caller, asked: Asked, given: Signature, at: datetime) -> Signed:
+    def _judged(self, caller: Caller, asked: Asked, given: Signature, at: datetime) -> OwnSignature:
         text = step_up.text(self.origin, given.nonce, asked.facts)
         try:
             der, value = (base64.b64decode(one, validate=True) for one in (given.certificate, given.signature))
@@ -91,4 +100,5 @@ class StepUp:
             raise SignatureWrong from None
         if held.serial != caller.certificate:
             raise SignatureWrong
-        return Signed(asked.item_id, held.serial, text, given.algorithm, der, value, at)
+        proof = {"certificate_der": base64.b64encode(der).decode(), "signature": base64.b64encode(value).decode()}
+        return OwnSignature(text=text, asked=asked.asked, algorithm=given.algorithm, **proof, signed_at=at)

@@ -1,7 +1,7 @@
 """Wires signing's rooms."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chassis.bus import Listen
 from chassis.catalogue import load
@@ -10,14 +10,15 @@ from contracts import topics
 from contracts.department_worker import ItemDecided
 from contracts.intake import WindowDocumentRequested
 from evidence import trust
-from evidence.certificates import Purpose, parse_pem
+from evidence.certificates import Certificate, Purpose, parse_pem
+from evidence.service_token import TOLD_ELSEWHERE
 from evidence.trust import TrustList
 from procedure.notices import NOTICED
 from signing import web
 from signing.api import entrance, logins, losses, roster
 from signing.api.logins import Logins
 from signing.domain import initial
-from signing.domain.papers import grants_of
+from signing.domain.papers import Systems, grants_of
 from signing.handlers.certificates import SealCertificates
 from signing.handlers.papers import Papers
 from signing.handlers.refusing import Refusing
@@ -100,6 +101,15 @@ def _hold_to_production(settings: Settings, listed: TrustList) -> None:
                 f"trust.toml must name the seals of {issuer.certificate.holder} when ENVIRONMENT=production: "
                 "该机构也为其他单位签发印章，须写明哪些机关的印章有效（第十六条）"
             )
+    if "*" in _systems(settings).named:
+        raise ValueError(
+            "SYSTEMS_DECIDE must name the departments that decide in systems of their own when ENVIRONMENT=production: "
+            "其他机关的决定须有经办人本人签名（第十九条、第二十条）"
+        )
+
+
+def _systems(settings: Settings) -> Systems:
+    return Systems(frozenset(one.strip() for one in settings.systems_decide.split(",")))
 
 
 def _registering(papers: Papers) -> Sequence[Listen]:
@@ -120,4 +130,8 @@ def _papers(
     grants, stamps = grants_of(file.name, file.read_text("utf-8-sig")), Stamps(settings.tsa_url)
     service.health.check("timestamps", stamps.answers)
     sealer = Sealer(token, stamps, responders)
-    return Papers(sealer, certificates, lambda: grants, service.wallclock, service.bus)
+
+    def persons(certificate: Certificate, at: datetime) -> None:
+        responders.trust.hold(certificate, Purpose.LOGIN, at, TOLD_ELSEWHERE)
+
+    return Papers(sealer, certificates, lambda: grants, _systems(settings), persons, service.wallclock, service.bus)

@@ -42,6 +42,10 @@ class Settings(settings.Settings):
     seal_grants_file: Annotated[
         Path | None, Field(description="CSV of which seal may stand on whose documents of which kinds, and when")
     ] = None
+    systems_decide: Annotated[
+        str,
+        Field(description="Whose own systems decide, without an officer's signature: 210281.GHJ, 210281.*; *: all"),
+    ] = "*"
     roster_seed_file: Annotated[
         Path | None, Field(description="CSV of the responsible persons confirmed to begin with (Art. 18)")
     ] = None

@@ -8,8 +8,9 @@ has the token sign a digest of its own.
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -19,7 +20,10 @@ from contracts.envelope import derived_id
 from contracts.intake import WindowDocumentRequested
 from contracts.signing import RosterEntry, SealRejected
 from contracts.terms import DocumentKind, Outcome, SealForm
-from evidence import records
+from evidence import records, step_up
+from evidence.certificates import NotTrusted
+from evidence.seals import Holds
+from evidence.step_up import NotOwn
 from procedure.notices import NOTICED, NOTICES, OF_THE_WINDOW, WINDOW, NoticedStep, request_id_of
 from procedure.refusals import Refusal
 from procedure.roster import may_handle
@@ -55,6 +59,18 @@ class OfficerSuspended(Refusal):
     article = "第二十条"
 
 
+class OfficerSignatureWrong(Refusal):
+    """决定所附的本人签名与该决定不符，不予签章"""
+
+    article = "第二十条"
+
+
+class OfficerSignatureMissing(Refusal):
+    """该机关的决定须由经办人用本人的 CA 锁签名，没有本人签名，不予签章"""
+
+    article = "第十九条"
+
+
 class SealNotTrusted(Refusal):
     """印章“{seal}”的证书不受信任，不予签章：{why}"""
 
@@ -65,10 +81,32 @@ class GrantsInvalid(ValueError):
     """The file of grants has a defect: line and reason."""
 
 
+class Proof(StrEnum):
+    """What a decision brought of its officer's own signature: one over this very decision, another, or none."""
+
+    OWN = "OWN"
+    WRONG = "WRONG"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """Departments whose own systems decide, and whose officers sign there and not here: `210281.GHJ`, those of a place
+    (`210281.*`), or all (`*`)."""
+
+    named: frozenset[str]
+
+    def decide(self, decision: "Decision") -> bool:
+        """Whether a decision may come without its officer's signature."""
+        place = decision.jurisdiction
+        return not self.named.isdisjoint({"*", f"{place}.*", f"{place}.{decision.department}"})
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was said to be decided, or has to be told in a `notice` of that kind, and waits for a seal; what the window
-    is asked for names no item. `record` is the digest of a decision's record."""
+    is asked for names no item. `record` is the digest of a decision's record, `proof` what became of its officer's own
+    signature."""
 
     request_id: UUID
     item_id: UUID | None
@@ -81,6 +119,7 @@ class Decision:
     special: bool
     notice: DocumentKind | None = None
     record: Sha256 | None = None
+    proof: Proof = Proof.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +141,24 @@ class Grant:
         return request.document_kind in self.kinds and self.since <= at and (self.until is None or at < self.until)
 
 
-def decision_of(event: ItemDecided | NoticedStep) -> Decision:
-    """Return what a step registers for a seal: its decision, or its notice."""
+def decision_of(event: ItemDecided | NoticedStep, persons: Holds) -> Decision:
+    """Return what a step registers for a seal: its decision, or its notice. `persons` raises NotTrusted for a
+    certificate that nobody logs in with at an instant."""
     if isinstance(event, ItemDecided):
         special, record = event.special_handling is not None, records.digest_of(event)
-        return _registered(event, event.seal_request_id, event.outcome, special=special, record=record)
+        made = _registered(event, event.seal_request_id, event.outcome, special=special, record=record)
+        return replace(made, proof=_proof(event, persons))
     return _registered(event, request_id_of(event), notice=NOTICED[type(event)])
+
+
+def _proof(decided: ItemDecided, persons: Holds) -> Proof:
+    if decided.own_signature is None and decided.signature is None:
+        return Proof.NONE
+    try:
+        step_up.hold(decided, persons)
+    except (NotTrusted, NotOwn):
+        return Proof.WRONG
+    return Proof.OWN
 
 
 def _registered(
@@ -134,6 +185,9 @@ def _registered(
     )
 
 
+EVERYWHERE: Final = Systems(frozenset({"*"}))
+
+
 def asked_of_the_window(event: WindowDocumentRequested) -> Decision:
     """Return what a request for a document of the window registers for its seal (Art. 9, 10)."""
     return Decision(
@@ -157,20 +211,33 @@ def hold(
     entries: Sequence[RosterEntry],
     at: datetime,
     suspended: Iterable[Span] = (),
+    systems: Systems = EVERYWHERE,
 ) -> None:
-    """Hold a request to its decision, the grants at `at`, and to who decided: its `entries`, and when its certificate
-    was `suspended`. A worker may hear of a loss two seconds late; what it let through until then is not sealed.
+    """Hold a request to its decision, the grants at `at`, and to who decided: its own signature unless one of the
+    `systems` decided, its `entries`, and when its certificate was `suspended`. A worker may hear of a loss two seconds
+    late; what it let through until then is not sealed.
 
-    Raises NotRegistered, SealNotGranted, OfficerNotOnRoster or OfficerSuspended.
+    Raises NotRegistered, SealNotGranted, OfficerSignatureWrong, OfficerSignatureMissing, OfficerNotOnRoster or
+    OfficerSuspended.
     """
     if decision is None or not _is_of(request, decision):
         raise NotRegistered
     if not any(grant.covers(request, decision, at) for grant in grants):
         raise SealNotGranted(seal=request.seal)
+    _hold_proof(decision, systems)
     if not _has_its_officer(decision, entries):
         raise OfficerNotOnRoster
     if _is_suspended(decision, suspended):
         raise OfficerSuspended
+
+
+def _hold_proof(decision: Decision, systems: Systems) -> None:
+    """Hold a decision to its officer's own signature; special handling is decided by several, and notices by none."""
+    if decision.proof is Proof.WRONG:
+        raise OfficerSignatureWrong
+    is_an_officers = decision.outcome is not None and not decision.special
+    if is_an_officers and decision.proof is Proof.NONE and not systems.decide(decision):
+        raise OfficerSignatureMissing
 
 
 def _is_suspended(decision: Decision, suspended: Iterable[Span]) -> bool:

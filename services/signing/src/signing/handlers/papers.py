@@ -16,11 +16,12 @@ from contracts.department_worker import ItemDecided, SealRequested
 from contracts.intake import WindowDocumentRequested
 from contracts.signing import SealRejected
 from evidence.certificates import Certificate
+from evidence.seals import Holds
 from procedure.notices import NoticedStep
 from procedure.refusals import Refusal
 from signing import sealing, store
 from signing.domain import papers
-from signing.domain.papers import Decision, Grant, SealNotTrusted
+from signing.domain.papers import Decision, Grant, SealNotTrusted, Systems
 from signing.handlers import certificates
 from signing.handlers.certificates import SealCertificates
 from signing.sealing import CannotSeal, Sealer
@@ -36,17 +37,19 @@ Allowed = list[tuple[Received[SealRequested], Certificate]]
 @dataclass(frozen=True, slots=True)
 class Papers:
     """Lets be sealed what is registered, under `grants`, and seals files; `bus` tells whether a decision can still be
-    on its way."""
+    on its way. Officers' own signatures are held to `persons`; the `systems` of departments decide without."""
 
     sealer: Sealer
     certificates: SealCertificates
     grants: Callable[[], Sequence[Grant]]
+    systems: Systems
+    persons: Holds
     wallclock: WallClock
     bus: Bus
 
     async def on_items(self, events: Sequence[Received[ItemDecided | NoticedStep]], work: Work) -> None:
         """A decision or a notice waits for its seal: what is registered may be sealed, and nothing else (Art. 10)."""
-        await store.papers.register(work, [papers.decision_of(received.event) for received in events])
+        await store.papers.register(work, [papers.decision_of(received.event, self.persons) for received in events])
 
     async def on_asked(self, events: Sequence[Received[WindowDocumentRequested]], work: Work) -> None:
         """Somebody asked for a document of the window: it is registered for the window's seal (Art. 9, 10)."""
@@ -67,7 +70,7 @@ class Papers:
             decision = decisions.get(request.request_id)
             serial = "" if decision is None else decision.certificate
             said = [one.said for one in entries.get(serial, ())]
-            papers.hold(request, decision, grants[request.seal], said, now, suspended.get(serial, ()))
+            papers.hold(request, decision, grants[request.seal], said, now, suspended.get(serial, ()), self.systems)
 
         return await self._sifted(ready, hold, work)
 

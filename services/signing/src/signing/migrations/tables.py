@@ -39,6 +39,7 @@ class Decision(Base, table=True):
     special: bool
     notice: str | None
     record: str | None
+    proof: str
 
 
 class RefusedSeal(Base, table=True):

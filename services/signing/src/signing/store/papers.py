@@ -10,14 +10,14 @@ from chassis.database import Connection, Work
 from contracts.codes import DepartmentCode, ItemCode, JurisdictionCode, Sha256
 from contracts.signing import SealRejected
 from contracts.terms import DocumentKind, Outcome
-from signing.domain.papers import Decision
+from signing.domain.papers import Decision, Proof
 from signing.store.columns import columns
 
 _REGISTER = """
     INSERT INTO decisions (request_id, item_id, item_code, jurisdiction, department, outcome, certificate, decided_at,
-                           special, notice, record)
+                           special, notice, record, proof)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::bool[], $10::text[], $11::text[])
+                         $8::timestamptz[], $9::bool[], $10::text[], $11::text[], $12::text[])
     ON CONFLICT (request_id) DO NOTHING
 """
 _DECISIONS = "SELECT * FROM decisions WHERE request_id = ANY($1::uuid[])"
@@ -47,7 +47,7 @@ async def refuse(work: Work, refused: Collection[SealRejected]) -> None:
 
 def _row(d: Decision) -> tuple[Any, ...]:
     place = (d.jurisdiction, d.department, d.outcome and d.outcome.value)
-    what = (d.special, d.notice and d.notice.value, d.record)
+    what = (d.special, d.notice and d.notice.value, d.record, d.proof.value)
     return (d.request_id, d.item_id, d.item_code, *place, d.certificate, d.decided_at, *what)
 
 
@@ -64,6 +64,7 @@ def _decision(row: asyncpg.Record) -> Decision:
         special=row["special"],
         notice=None if row["notice"] is None else DocumentKind(row["notice"]),
         record=None if row["record"] is None else Sha256(row["record"]),
+        proof=Proof(row["proof"]),
     )
 
 
