@@ -71,6 +71,8 @@ WRONG: dict[str, SignedAct] = {
     "by an algorithm of nobody": carrying(algorithm="none"),
     "by another algorithm": carrying(algorithm="RS256"),
     "with half a signature": carrying(signature=OWN.signature[:44]),
+    "with a signature that is no Base64": but(SIGNED, own_signature=OWN.model_copy(update={"signature": "AAAAA"})),
+    "with a certificate that is no Base64": carrying(certificate_der="AAAAA"),
 }
 
 

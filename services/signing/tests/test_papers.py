@@ -217,7 +217,7 @@ def refuses(certificate: Certificate, at: datetime) -> None:
         (signed_by(STRANGER), anybody, Proof.WRONG),
         (signed_by(OFFICER, decided(2)), anybody, Proof.WRONG),
         (signed_by(OFFICER).model_copy(update={"opinion": "不予"}), anybody, Proof.WRONG),
-        (signed_by(OFFICER).model_copy(update={"own_signature": None}), anybody, Proof.WRONG),
+        (signed_by(OFFICER).model_copy(update={"own_signature": None}), anybody, Proof.NONE),
         (signed_by(OFFICER).model_copy(update={"signature": None}), anybody, Proof.WRONG),
     ],
     ids=[
@@ -227,7 +227,7 @@ def refuses(certificate: Certificate, at: datetime) -> None:
         "by another key",
         "of another item",
         "other words",
-        "named only",
+        "named as before it was carried",
         "not named",
     ],
 )

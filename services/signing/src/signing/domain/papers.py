@@ -152,7 +152,7 @@ def decision_of(event: ItemDecided | NoticedStep, persons: Holds) -> Decision:
 
 
 def _proof(decided: ItemDecided, persons: Holds) -> Proof:
-    if decided.own_signature is None and decided.signature is None:
+    if decided.own_signature is None:
         return Proof.NONE
     try:
         step_up.hold(decided, persons)
