@@ -306,7 +306,8 @@ def _entry(item: ItemDispatched, at: datetime) -> SpecialHandlingGranted:
 
 def _fact(value: bytes) -> tuple[str, Any]:
     event = orjson.loads(value)
-    event.pop("signature", None)
+    for made_anew in ("signature", "own_signature"):
+        event.pop(made_anew, None)
     if "step" in event and "version" not in event:
         del event["occurred_at"]
     return event["event_id"], event

@@ -187,7 +187,7 @@ SPOKEN: Final = ("approval.seal-requests.v1", "approval.seals.v1", "approval.ite
 def facts(rehearsal: Rehearsal) -> list[tuple[str, dict[str, Any]]]:
     """What was said, in no order, without signatures, which are made anew, and the files that hold them."""
     values = [raw.value or b"" for topic in SPOKEN for raw in rehearsal.broker.records[topic]]
-    events = [{**orjson.loads(value), "signature": None, "document": None} for value in values]
+    events = [{**orjson.loads(value), "signature": None, "own_signature": None, "document": None} for value in values]
     return sorted((event["event_id"], event) for event in events)
 
 

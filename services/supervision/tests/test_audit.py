@@ -28,8 +28,8 @@ from contracts.timer import CalendarAmended
 from contracts.topics import Topic
 from evidence import trust
 from evidence.audit import Place, Record
-from evidence.bundle import judged
-from evidence.certificates import Certificate, Purpose
+from evidence.bundle import Trusts, judged
+from evidence.certificates import Purpose
 from evidence.seals import Holds
 from evidence.testing import Authority, trust_folder
 from local.samples import sample
@@ -72,14 +72,14 @@ def told(begin: Any, applied: StageApplied, dispatched: StageDispatched) -> list
 
 
 @pytest.fixture
-def holds(tmp_path: Path) -> Holds:
+def holds(tmp_path: Path) -> Trusts:
     listed = trust.load(trust_folder(tmp_path / "trust", ISSUER))
     revocations = listed.revocations()
 
-    def hold(certificate: Certificate, at: datetime) -> None:
-        listed.hold(certificate, Purpose.SEAL, at + LATER, revocations)
+    def held_to(purpose: Purpose) -> Holds:
+        return lambda certificate, at: listed.hold(certificate, purpose, at + LATER, revocations)
 
-    return hold
+    return Trusts(held_to(Purpose.SEAL), held_to(Purpose.LOGIN))
 
 
 async def heads(one: Any) -> list[tuple[Any, ...]]:
@@ -131,7 +131,7 @@ async def test_every_record_is_an_entry_whatever_the_order_of_reading(supervise:
             assert await heads(one) == whole, seed
 
 
-async def test_an_export_is_whole_and_raw(supervise: Any, told: Any, holds: Holds) -> None:
+async def test_an_export_is_whole_and_raw(supervise: Any, told: Any, holds: Trusts) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
         append(one, told)
@@ -153,7 +153,7 @@ def lanes(told: Any) -> set[str]:
     return {topic.name for topic, _ in told}
 
 
-def _flips_are_found(file: bytes, holds: Holds) -> None:
+def _flips_are_found(file: bytes, holds: Trusts) -> None:
     chance = random.Random(9)
     for _ in range(200):
         flipped = bytearray(file)
@@ -234,7 +234,7 @@ async def closes_and_seals(one: Any, told: Any) -> None:
     await seal(one)
 
 
-async def test_a_read_model_built_anew_exports_the_same_file(supervise: Any, told: Any, holds: Holds) -> None:
+async def test_a_read_model_built_anew_exports_the_same_file(supervise: Any, told: Any, holds: Trusts) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
         await closes_and_seals(one, told)
@@ -276,7 +276,7 @@ async def test_a_project_that_is_read_anew_is_not_closed_half(supervise: Any, to
         assert await closer(one).close() == 0
 
 
-async def test_what_came_after_the_seal_is_not_exported(supervise: Any, told: Any, holds: Holds) -> None:
+async def test_what_came_after_the_seal_is_not_exported(supervise: Any, told: Any, holds: Trusts) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
         append(one, told[:-2])
@@ -290,7 +290,7 @@ async def test_what_came_after_the_seal_is_not_exported(supervise: Any, told: An
         assert await exported(one, code) == before and judged(before, holds).records == len(told) - 2
 
 
-async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: Any, told: Any, holds: Holds) -> None:
+async def test_a_changed_row_of_the_database_is_found_in_the_export(supervise: Any, told: Any, holds: Trusts) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
         await closes_and_seals(one, told)
@@ -336,7 +336,7 @@ def forged(one: Any) -> None:
 
 @pytest.mark.parametrize(("happen", "gaps"), [(keep, 0), (lose, 1), (forged, 1)])
 async def test_what_is_gone_from_a_topic_is_not_made_good_by_what_is_said_later(
-    supervise: Any, told: Any, amended: Any, holds: Holds, happen: Any, gaps: int
+    supervise: Any, told: Any, amended: Any, holds: Trusts, happen: Any, gaps: int
 ) -> None:
     code = told[0][1].project_code
     async with supervise() as one:
@@ -418,7 +418,7 @@ def ruled() -> list[tuple[Topic, Event]]:
 
 
 async def test_what_belongs_to_no_project_stands_in_the_ledger_of_its_topic(
-    supervise: Any, told: Any, ruled: Any, holds: Holds
+    supervise: Any, told: Any, ruled: Any, holds: Trusts
 ) -> None:
     async with supervise() as one:
         append(one, told + ruled)
@@ -445,7 +445,7 @@ async def ledger_of(one: Any, ledger: Ledger) -> bytes:
 
 
 async def test_a_ledger_grows_from_its_first_record_however_often_the_model_is_built_anew(
-    supervise: Any, ruled: Any, holds: Holds
+    supervise: Any, ruled: Any, holds: Trusts
 ) -> None:
     async with supervise() as one:
         append(one, ruled[:1])
