@@ -296,10 +296,11 @@ async def _register(suite: Suite, asked: Iterable[SealRequested]) -> None:
             one.digest,
             now,
             False,
+            "NONE",
         )
         for one in asked
     ]
-    columns = "request_id item_id item_code jurisdiction department outcome certificate record decided_at special"
+    columns = "request_id item_id item_code jurisdiction department outcome certificate record decided_at special proof"
     connection: Any = await asyncpg.connect(suite.databases["signing"])
     await connection.copy_records_to_table("decisions", records=rows, columns=columns.split())
     await connection.close()
