@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from chassis import metrics
 from chassis.bus import NotNow
+from chassis.database import Database
 from contracts import topics
 from contracts.codes import ProjectCode
 from contracts.dispatcher import StageDispatched
@@ -505,3 +507,24 @@ def test_a_value_is_taken_out_of_its_chapter_byte_by_byte(space: str) -> None:
         ("A", 0, 7, "1"),
         ("A", 1, 7, "2"),
     ]
+
+
+async def test_what_moves_wakes_who_closes_when_it_has_committed(
+    supervise: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Woken before, it would look, find nothing, and sleep on until something else moves."""
+    happened: list[str] = []
+    monkeypatch.setattr(Closer, "wake", lambda _: happened.append("woken"))
+    commit = Database._commit
+
+    async def committing(*about: Any) -> None:
+        await commit(*about)
+        happened.append("committed")
+
+    monkeypatch.setattr(Database, "_commit", committing)
+    async with supervise() as one:
+        happened.clear()
+        append(one, told)
+        await one.read()
+        assert happened[0] == "committed" and "woken" in happened
+        assert all(before == "committed" for before, now in pairwise(happened) if now == "woken")

@@ -6,7 +6,7 @@ A service decides, writes rows and says events inside one `Work`; either all of 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -51,9 +51,9 @@ class Outbox(Protocol):
 
 
 class Work:
-    """One unit of work: a connection inside a transaction, and what will be said when it commits."""
+    """One unit of work: a connection inside a transaction, and what will be said and called when it commits."""
 
-    __slots__ = ("_said", "connection", "held", "service", "traceparent")
+    __slots__ = ("_said", "_woken", "connection", "held", "service", "traceparent")
 
     def __init__(self, connection: Connection, service: str, traceparent: str = "") -> None:
         self.connection = connection
@@ -61,11 +61,22 @@ class Work:
         self.traceparent = traceparent
         self.held: list[Any] = []
         self._said: list[Encoded] = []
+        self._woken: list[Callable[[], object]] = []
 
     def say(self, topic: Topic, *events: Event, traceparent: str = "") -> None:
         """Say `events` on `topic` when, and only when, this unit of work commits."""
         traced = traceparent or self.traceparent
         self._said.extend(encode(event, topic.name, self.service, traced) for event in events)
+
+    def wake(self, somebody: Callable[[], object]) -> None:
+        """Call `somebody` once this unit of work has committed: woken before, it would look, find nothing, and sleep
+        on."""
+        self._woken.append(somebody)
+
+    def committed(self) -> None:
+        """Call whoever waits for this unit of work."""
+        for somebody in self._woken:
+            somebody()
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Return the rows of `query`."""
@@ -203,6 +214,7 @@ class Database:
                 await _rolled_back(transaction)
                 raise
             await self._commit(transaction, rows)
+            work.committed()
 
     async def _keep(self, work: Work) -> list[int]:
         said = work.said()

@@ -260,7 +260,7 @@ class Office:
         store.take(work, batch, result, form=self.form)
         await store.keep(work, batch, in_force.newest)
         if batch.papers:
-            self.wake()
+            work.wake(self.wake)
         if result.refusal is not None:
             return await _refused(work, key, result.refusal)
         view = _view(result.item, in_force.newest, act.at, ())

@@ -133,7 +133,7 @@ class Handlers:
         """Note what is asked of the windows of this house."""
         ours = [one for one in events if one.event.jurisdiction in self._windows]
         await paper_store.write(work, [domain.window_paper(one.event, one.traceparent) for one in ours])
-        self._wake()
+        work.wake(self._wake)
 
     async def _on_received(self, events: Sequence[Received[Any]], work: Work) -> None:
         """The items of a stage may be handled, those too that come later."""
@@ -188,7 +188,7 @@ class Handlers:
         answers = [domain.answered(received.event) for received in events if _answers_paper(received.event)]
         if answers:
             await paper_store.answer(work, answers)
-            self._wake()
+            work.wake(self._wake)
         await self._on_sealed([received for received in events if not _is_of_paper(received.event)], work)
 
     async def _on_sealed(self, events: Sequence[Received[Any]], work: Work) -> None:
@@ -318,7 +318,7 @@ class Handlers:
         if batch.changed:
             await store.keep(work, batch, (await self._calendar(work)).newest)
         if batch.papers:
-            self._wake()
+            work.wake(self._wake)
 
 
 async def _one_by_one(

@@ -9,6 +9,7 @@ is away.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -76,7 +77,7 @@ class Press:
         self._wakes = {some: asyncio.Event() for some in (Stand.DECIDED, Stand.ANSWERED)}
 
     def wake(self) -> None:
-        """There is work, or there will be once a unit of work has committed."""
+        """There is work."""
         for event in self._wakes.values():
             event.set()
 
@@ -202,14 +203,11 @@ def _of_the_year(series: str, at: datetime) -> tuple[str, int]:
 
 
 async def _rest(wakes: asyncio.Event) -> None:
-    """Wait until woken; what wakes has yet to commit, so look again soon, and now and then in any case."""
-    try:
+    """Wait until woken; now and then look in any case."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(POLL_SECONDS):
             await wakes.wait()
-    except TimeoutError:
-        return
     wakes.clear()
-    await asyncio.sleep(0.02)
 
 
 def _issue(work: Work, done: Sequence[tuple[Waiting, Sha256]]) -> None:

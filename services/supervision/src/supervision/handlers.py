@@ -111,7 +111,7 @@ class Handlers:
         }
         await story.tell(work, _by_owner((ledger, _told(one)) for ledger, one in told), done)
         await audit.follow(work, _by_owner((ledger, _record(one)) for ledger, one in told))
-        self._moved()
+        work.wake(self._moved)
 
     async def on_audit(self, events: Sequence[Received[AuditRootClosed | AuditRootSealed]], work: Work) -> None:
         """Roots of audit chains were closed, or sealed."""
@@ -198,7 +198,7 @@ class Handlers:
     async def _keep(self, batch: Batch, work: Work) -> None:
         await story.tell(work, batch.stories, batch.deeds)
         await audit.follow(work, batch.records)
-        self._moved()
+        work.wake(self._moved)
         await rows.keep_stages(work, [batch.stages[id_] for id_ in sorted(batch.moved)])
         await rows.keep(work, [batch.items[id_] for id_ in sorted(batch.touched)])
         await rows.keep_marks(work, batch.marks)
@@ -206,7 +206,7 @@ class Handlers:
         await kept_signals.queue(work, batch.concluded)
         await kept_signals.watch(work, batch.nights)
         if batch.concluded or batch.nights:
-            self._wake()
+            work.wake(self._wake)
         if not self._flows_told:
             flows = {version: exchange.of_catalogue(one) for version, one in sorted(self._city.catalogues.items())}
             self._flows_told = await outbox.tell_flows(work, flows)

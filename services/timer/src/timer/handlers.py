@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -155,13 +156,13 @@ class Handlers:
         known = [self._armed(about, batch) for about in batch.changed if about not in batch.new]
         await store.add(work, new, batch.splits)
         await store.keep(work, known)
+        earliest = min((at for _, at in (*new, *known) if at is not None), default=None)
+        if earliest is not None:
+            work.wake(partial(self._wake, earliest))
 
     def _armed(self, about: UUID, batch: Batch) -> Kept:
         row = batch.rows[about]
-        instant = domain.acts_at(row, batch.now, batch.reckoning, self._patience)
-        if instant is not None:
-            self._wake(instant)
-        return row, instant
+        return row, domain.acts_at(row, batch.now, batch.reckoning, self._patience)
 
 
 class _Early:
