@@ -90,5 +90,12 @@ async def test_a_list_that_is_not_there_any_more_counts_until_it_ends(house: Hou
     assert await house.evidence() == told
 
 
+async def test_a_list_never_goes_back(house: House) -> None:
+    newer = SEALS.revocations(at=NOW, number=2)
+    told = await house.evidence(**LISTS | {"issuing": newer})
+    assert newer in told.lists
+    assert await house.evidence(**LISTS) == told
+
+
 def test_before_anything_is_fetched_nothing_is_at_hand(house: House) -> None:
     assert house.at_hand.evidence() == NONE_AT_HAND

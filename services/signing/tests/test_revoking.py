@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +10,12 @@ from uuid import uuid4
 
 import pytest
 
-from chassis import migrate
 from chassis.database import Database, unpacked
 from evidence import trust
 from evidence.certificates import Purpose
 from evidence.revocation import parse_answer
 from evidence.testing import HOUR, NOW, Authority, ocsp_response, revoked, trust_folder
 from evidence.testing_documents import Signer
-from local.desk import Net
-from local.postgres import Postgres, create_databases
 from local.rehearsal import HandClock
 from signing import store
 from signing.handlers.revoking import REASON, Revoking
@@ -53,16 +49,10 @@ class Office:
 
 
 @pytest.fixture
-async def database(postgres: Postgres) -> AsyncIterator[Database]:
-    name = f"revoking-{uuid4().hex[:8]}"
-    url = (await asyncio.to_thread(create_databases, postgres.admin_url, [name], "test"))[name]
-    await asyncio.to_thread(migrate.upgrade, "signing", url)
-    database = Database(url, "signing")
-    database.outbox = Net()
-    await database.open()
+async def database(database: Database) -> Database:
+    """With one holder on the roster."""
     await database.pool.execute("INSERT INTO roster_holders VALUES ($1, '在册的')", LISTED.serial)
-    yield database
-    await database.close()
+    return database
 
 
 async def test_who_is_on_the_roster_and_on_a_list_is_suspended_once(database: Database, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from chassis import asking
 from evidence.certificates import NotTrusted, Purpose
 from evidence.long_term import LARGEST, NONE_AT_HAND, Evidence
-from evidence.revocation import parse_list
+from evidence.revocation import Revocations, parse_list
 from evidence.trust import Issuer, TrustList
 
 PATIENCE_SECONDS: Final = 10.0
@@ -28,28 +28,21 @@ NEEDED: Final = frozenset({Purpose.SEAL, Purpose.TIMESTAMP})
 log = structlog.get_logger()
 
 
-class Listed(NamedTuple):
-    """A list as it was published, and when it ends."""
-
-    der: bytes
-    ends: datetime
-
-
 class AtHand:
     """The newest list of each issuer of seals and of timestamps; all of them, or nothing is at hand."""
 
     def __init__(self, trust: TrustList, every_seconds: float) -> None:
         self._issuers = [one for one in trust.issuers.values() if one.purposes & NEEDED]
         self._every_seconds = every_seconds
-        self._lists: dict[bytes, Listed] = {}
+        self._known = Revocations()
+        self._lists: dict[bytes, bytes] = {}
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, "crl")
 
     def evidence(self) -> Evidence:
         """Return what a document that is printed now carries."""
-        lists = [self._lists.get(one.certificate.key_id) for one in self._issuers]
         until = datetime.now(UTC) + STILL
-        current = [one.der for one in lists if one is not None and one.ends > until]
-        if len(current) < len(lists):
+        current = [self._lists[key] for key, listed in self._known.lists.items() if listed.next_update > until]
+        if len(current) < len(self._issuers):
             return NONE_AT_HAND
         return Evidence(tuple(dict.fromkeys(self._chains())), tuple(current))
 
@@ -74,8 +67,9 @@ class AtHand:
             der = await asking.published(issuer, self._threads, LARGEST, PATIENCE_SECONDS)
             if len(der) > LARGEST:
                 raise ValueError(f"more than the {LARGEST} bytes that a document carries")
-            told = parse_list(der, issuer.certificate)
+            newest = self._known.with_list(parse_list(der, issuer.certificate))
         except (OSError, HTTPException, ValueError, NotTrusted) as trouble:
             log.warning("evidence.not_at_hand", issuer=issuer.certificate.holder, trouble=repr(trouble))
         else:
-            self._lists[issuer.certificate.key_id] = Listed(der, told.next_update)
+            if newest is not self._known:
+                self._known, self._lists[issuer.certificate.key_id] = newest, der
